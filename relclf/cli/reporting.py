@@ -1,0 +1,73 @@
+"""How a command speaks: answers on standard output, messages on standard error, errors as exit codes."""
+
+import functools
+import os
+import sys
+from collections.abc import Callable
+from typing import ParamSpec
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from relclf.errors import RelclfError
+
+P = ParamSpec("P")
+
+
+def answers() -> Console:
+    """The console of the answer (standard output)."""
+    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
+
+
+def messages() -> Console:
+    """The console of messages, progress and errors (standard error)."""
+    return Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
+    """Wrap a command: a RelclfError becomes a red message and its exit code, a closed pipe exit 0.
+
+    Anything else is a defect of relclf: one line that says so, and exit code 1; the traceback is shown
+    where the environment variable RELCLF_TRACEBACK is set.
+    """
+
+    @functools.wraps(command)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> None:
+        try:
+            command(*args, **kwargs)
+            sys.stdout.flush()
+        except (typer.Exit, typer.Abort):
+            raise
+        except BrokenPipeError:
+            _silence_stdout()
+        except RelclfError as error:
+            _print_error(str(error))
+            raise typer.Exit(error.exit_code) from None
+        except KeyboardInterrupt:
+            _print_error("interrupted")
+            raise typer.Exit(130) from None
+        except Exception as error:
+            if os.environ.get("RELCLF_TRACEBACK"):
+                raise
+            _print_error(
+                f"relclf failed: {type(error).__name__}: {error}\n"
+                "This is a defect of relclf, not of your input. Set RELCLF_TRACEBACK=1 to see where, "
+                "and report it."
+            )
+            raise typer.Exit(1) from None
+
+    return wrapped
+
+
+def _print_error(message: str) -> None:
+    messages().print(Text.assemble(("error: ", "bold red"), (message, "red")))
+
+
+def _silence_stdout() -> None:
+    """Point standard output at nothing, so that the interpreter's last flush does not complain."""
+    try:
+        descriptor = sys.stdout.fileno()
+    except (OSError, ValueError, AttributeError):
+        return
+    os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)

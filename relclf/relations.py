@@ -1,0 +1,32 @@
+"""The set of relations of an experiment, in the order of the network's score columns."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from functools import cached_property
+
+
+@dataclass(frozen=True)
+class RelationSet:
+    """Relation names in score-column order, and the negative relation where the person declared one."""
+
+    names: tuple[str, ...]
+    negative: str | None = None
+
+    def __post_init__(self) -> None:
+        if len(set(self.names)) != len(self.names):
+            raise ValueError(f"relation names are not unique: {self.names}")
+        if self.negative is not None and self.negative not in self.names:
+            raise ValueError(f"the negative relation {self.negative!r} is not one of {self.names}")
+
+    @classmethod
+    def from_names(cls, names: Iterable[str], negative: str | None = None) -> "RelationSet":
+        """The distinct names in alphabetical order."""
+        return cls(tuple(sorted(set(names))), negative)
+
+    @cached_property
+    def ids(self) -> dict[str, int]:
+        """Relation name -> column of the scores."""
+        return {name: index for index, name in enumerate(self.names)}
+
+    def __len__(self) -> int:
+        return len(self.names)
