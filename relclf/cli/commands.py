@@ -4,13 +4,26 @@ from collections.abc import Callable
 
 import typer
 
+from relclf.cli import config
 from relclf.cli.reporting import reports_errors
+from relclf.cli.score import score
 
 
 def register(app: typer.Typer) -> None:
     """Add every command to the application, each wrapped so that errors become messages and exit codes."""
     for name, command in _COMMANDS.items():
         app.command(name)(reports_errors(command))
+    for name, (meaning, commands) in _GROUPS.items():
+        group = typer.Typer(help=meaning, no_args_is_help=True)
+        for inner, command in commands.items():
+            group.command(inner)(reports_errors(command))
+        app.add_typer(group, name=name)
 
 
-_COMMANDS: dict[str, Callable[..., None]] = {}
+_COMMANDS: dict[str, Callable[..., None]] = {
+    "score": score,
+}
+
+_GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {
+    "config": ("Check and explain configs.", {"show": config.show, "schema": config.schema}),
+}
