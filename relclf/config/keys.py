@@ -121,5 +121,8 @@ def _range(schema: dict[str, Any]) -> str:
 
 
 def either(words: list[str]) -> str:
-    """Words joined by commas and a last \"or\"."""
-    return words[0] if len(words) == 1 else f"{', '.join(words[:-1])} or {words[-1]}"
+    """Words joined by commas and a last "or"."""
+    if len(words) == 1:
+        return words[0]
+    comma = "," if any(" and " in each for each in words) else ""
+    return f"{', '.join(words[:-1])}{comma} or {words[-1]}"
