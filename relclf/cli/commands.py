@@ -5,8 +5,12 @@ from collections.abc import Callable
 import typer
 
 from relclf.cli import config
+from relclf.cli.evaluate import evaluate
+from relclf.cli.predict import predict
 from relclf.cli.reporting import reports_errors
+from relclf.cli.runs import runs
 from relclf.cli.score import score
+from relclf.cli.train import train
 
 
 def register(app: typer.Typer) -> None:
@@ -21,6 +25,10 @@ def register(app: typer.Typer) -> None:
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+    "runs": runs,
     "score": score,
 }
 

@@ -1,0 +1,1 @@
+"""Uses a trained network: evaluates it on labelled data, and labels new sentences."""

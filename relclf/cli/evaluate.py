@@ -1,0 +1,59 @@
+"""`relclf evaluate`: scores a run on labelled sentences."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from relclf.prediction.evaluating import RunEvaluation
+
+
+def evaluate(
+    run: Annotated[Path, typer.Argument(help="The run directory.")],
+    data: Annotated[Path | None, typer.Option(help="A labelled file, in the config's format.")] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(metavar="test|dev", help="A split of the run's config. [default: test, else dev]"),
+    ] = None,
+    weights: Annotated[str, typer.Option(metavar="best|last", help="Which epoch's weights.")] = "best",
+    predictions: Annotated[Path | None, typer.Option(help="Also write a JSON line a sentence here.")] = None,
+    answers: Annotated[
+        Path | None, typer.Option(help="Also write the official SemEval answer file here (id TAB relation).")
+    ] = None,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Score a run on its test or dev split or on another file, and keep the result in RUN/evaluations/."""
+    from relclf.cli.reporting import messages
+    from relclf.prediction.evaluating import evaluate_run, write_answers, write_predictions
+    from relclf.prediction.opening import open_trained
+
+    result = evaluate_run(open_trained(run, weights, device), data, split)
+    if predictions is not None:
+        write_predictions(predictions, result)
+    if answers is not None:
+        write_answers(answers, result)
+    for note in result.notes:
+        messages().print(f"note   {note}", style="yellow", markup=False)
+    if json_:
+        print(json.dumps(result.to_json(), ensure_ascii=False))
+    else:
+        _print_tables(result)
+
+
+def _print_tables(result: "RunEvaluation") -> None:
+    from relclf.cli.formatting import loss
+    from relclf.cli.reporting import answers
+    from relclf.cli.score_tables import confusion_lines, relation_lines, score_lines
+
+    console = answers()
+    what = f"{result.split} · {len(result.labelled.ids):,} sentences · {result.weights} weights, epoch {result.epoch}"
+    console.print(what, style="bold", markup=False)
+    losses = f"loss {loss(result.evaluation.loss)}   nll {loss(result.evaluation.nll)} nats a sentence"
+    console.print(losses, markup=False)
+    for lines in (score_lines(result.report), relation_lines(result.report), confusion_lines(result.report)):
+        console.print()
+        for line in lines:
+            console.print(line, markup=False, no_wrap=True, overflow="ignore", crop=False)

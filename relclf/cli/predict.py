@@ -1,0 +1,68 @@
+"""`relclf predict`: labels the sentences of a file."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def predict(
+    run: Annotated[Path, typer.Argument(help="The run directory.")],
+    input_: Annotated[
+        str, typer.Argument(metavar="INPUT", help="A file of sentences (gzip too), or - for standard input.")
+    ],
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where to write (.csv, .gz by name). [default: standard output]"),
+    ] = None,
+    format_: Annotated[
+        str | None,
+        typer.Option("--format", metavar="jsonl|csv", help="Output format. [default: by name, else jsonl]"),
+    ] = None,
+    input_format: Annotated[str, typer.Option(help="Input format, see docs/formats.md.")] = "auto",
+    top: Annotated[int, typer.Option(min=1, help="Also give this many most probable relations.")] = 1,
+    probabilities: Annotated[
+        bool, typer.Option("--probabilities", help="Also give every relation's probability.")
+    ] = False,
+    skip_bad: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Pass over malformed records, and list them here.")
+    ] = None,
+    weights: Annotated[str, typer.Option(metavar="best|last", help="Which epoch's weights.")] = "best",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
+    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. [default: all cores]")] = None,
+) -> None:
+    """Label sentences: one line each with id, relation and probability, in the order of the file."""
+    from relclf.errors import UserMistake
+
+    chosen = format_ or ("csv" if output is not None and ".csv" in output.suffixes[-2:] else "jsonl")
+    if chosen not in ("jsonl", "csv"):
+        raise UserMistake(f"--format: must be jsonl or csv (got {chosen!r}).")
+    if input_ != "-" and output is not None and output.exists() and output.samefile(input_):
+        raise UserMistake(f"{output}: is the input itself; write the predictions to another file.")
+    from relclf.cli.reporting import messages
+    from relclf.prediction.predictor import load
+    from relclf.prediction.streaming import predict_file
+
+    predictor = load(run, weights, device, threads)
+    console = messages()
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = SpinnerColumn(), TextColumn("{task.completed:,.0f} sentences"), TimeElapsedColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("predict", total=None)
+        counts = predict_file(
+            predictor,
+            input_ if input_ == "-" else Path(input_),
+            output,
+            input_format=input_format,
+            output_format="csv" if chosen == "csv" else "jsonl",
+            top=len(predictor.relations) if probabilities else top,
+            skip_bad=skip_bad,
+            on_progress=lambda done: progress.update(task, completed=done),
+        )
+    if output is not None:
+        console.print(f"{counts.sentences:,} sentences labelled: {output}", markup=False)
+    if counts.skipped:
+        console.print(
+            f"{counts.skipped:,} malformed records passed over, listed in {skip_bad}", style="yellow"
+        )

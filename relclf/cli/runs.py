@@ -1,0 +1,77 @@
+"""`relclf runs`: lists runs as a table."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from relclf.runs.directory import RunDirectory
+
+
+def runs(
+    runs_dir: Annotated[Path, typer.Option(help="The folder that holds the runs.")] = Path("runs"),
+    json_: Annotated[bool, typer.Option("--json", help="Print one JSON object a run.")] = False,
+) -> None:
+    """List the runs of a folder: state, epochs, best epoch and its dev macro-F1."""
+    import json
+
+    from rich import box
+    from rich.table import Table
+
+    from relclf.cli.formatting import percent
+    from relclf.cli.reporting import answers, messages
+    from relclf.runs.directory import list_runs
+
+    rows = [_row(run) for run in list_runs(runs_dir)]
+    if json_:
+        for row in rows:
+            print(json.dumps(row))
+        return
+    if not rows:
+        messages().print(f"{runs_dir}: no runs yet. relclf train --config FILE makes one.", markup=False)
+        return
+    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column("run", overflow="fold")
+    table.add_column("state")
+    for title in ("epochs", "updates", "best", "dev macro-F1"):
+        table.add_column(title, justify="right")
+    for row in rows:
+        score = f"{percent(row['dev_macro_f1'])} ±{percent(row['dev_macro_f1_se'])}"
+        best = "-" if row["best_epoch"] is None else str(row["best_epoch"])
+        shown = score if row["dev_macro_f1"] is not None else "-"
+        table.add_row(row["run"], row["state"], str(row["epochs"]), f"{row['updates']:,}", best, shown)
+    answers().print(table)
+
+
+def _row(run: "RunDirectory") -> dict[str, Any]:
+    """What is known of a run from its summary or, while there is none, from its records."""
+    import json
+
+    from relclf.errors import UserMistake
+    from relclf.runs.lock import is_locked
+    from relclf.runs.records import read_records
+    from relclf.runs.summary import summarise
+
+    try:
+        if run.summary.exists():
+            summary = json.loads(run.summary.read_bytes())
+        else:
+            summary = summarise(read_records(run.records), "macro_f1", 1, "killed")
+    except (UserMistake, ValueError):
+        return _fields(run, "broken", {"epochs": 0, "updates": 0, "best": None})
+    state = "training" if is_locked(run.path) else summary["stop_reason"]
+    return _fields(run, state, summary)
+
+
+def _fields(run: "RunDirectory", state: str, summary: dict[str, Any]) -> dict[str, Any]:
+    best = summary["best"] or {}
+    return {
+        "run": str(run.path),
+        "state": state,
+        "epochs": summary["epochs"],
+        "updates": summary["updates"],
+        "best_epoch": best.get("epoch"),
+        "dev_macro_f1": best.get("dev_macro_f1"),
+        "dev_macro_f1_se": best.get("dev_macro_f1_se"),
+    }

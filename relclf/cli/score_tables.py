@@ -1,0 +1,46 @@
+"""The tables of a score report as lines of text: scores with intervals, relations, confusion matrix."""
+
+from collections.abc import Iterator
+
+from relclf.cli.formatting import percent
+from relclf.scoring.report import ScoreReport
+
+_NAMES = {
+    "macro_f1": "macro-F1",
+    "macro_f1_positive": "macro-F1 positive",
+    "micro_f1_positive": "micro-F1 positive",
+    "accuracy": "accuracy",
+    "semeval2010": "SemEval-2010 official",
+}
+
+
+def score_lines(report: ScoreReport) -> Iterator[str]:
+    """Each score in % with its 95 % bootstrap interval, and below the signatures."""
+    yield f"{'score':<22} {'%':>6}   95 % interval"
+    for name, score in report.scores.items():
+        low, high = percent(score.low), percent(score.high)
+        yield f"{_NAMES[name]:<22} {percent(score.value):>6}   {low} to {high}"
+    yield ""
+    for score in report.scores.values():
+        yield score.signature
+
+
+def relation_lines(report: ScoreReport) -> Iterator[str]:
+    """Each relation's precision, recall and F1 in %, and its support; undefined is "-"."""
+    width = max(len("relation"), *(len(row.relation) for row in report.relations))
+    yield f"    {'relation':<{width}}  precision  recall     F1  support"
+    for number, row in enumerate(report.relations, 1):
+        yield (
+            f"{number:>3} {row.relation:<{width}}  {percent(row.precision):>9}  {percent(row.recall):>6}  "
+            f"{percent(row.f1):>5}  {row.support:>7,}"
+        )
+
+
+def confusion_lines(report: ScoreReport) -> Iterator[str]:
+    """The confusion matrix, rows gold, columns predicted, by the numbers of the relations above."""
+    count = len(report.relation_names)
+    cell = 1 + max(len(str(report.counts.max())), len(str(count)))
+    yield "confusion (rows gold, columns predicted, zero as a dot)"
+    yield " " * 3 + "".join(f"{column:>{cell}}" for column in range(1, count + 1))
+    for number, row in enumerate(report.counts.tolist(), 1):
+        yield f"{number:>3}" + "".join(f"{value or '.':>{cell}}" for value in row)

@@ -1,0 +1,129 @@
+"""Maps words to ids, from training examples and a vectors file only, never from dev or test."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from relclf.errors import UserMistake
+from relclf.example import Example
+
+PAD_ID = 0
+UNKNOWN_ID = 1
+_FIRST_WORD_ID = 2
+_DIGIT = re.compile(r"\d")
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """Words in id order after padding (id 0) and the unknown word (id 1).
+
+    The first `trained` ids (padding and unknown word among them) have rows that training may change; the
+    rest have constant rows from the vectors file: words that train does not have, or, with frozen vectors,
+    every word of the file.
+    """
+
+    words: tuple[str, ...]
+    trained: int
+    lowercase: bool
+    fold_digits: bool
+
+    @classmethod
+    def build(
+        cls,
+        examples: Iterable[Example],
+        *,
+        min_count: int,
+        lowercase: bool,
+        fold_digits: bool,
+        vector_words: Sequence[str] = (),
+        freeze_vectors: bool = False,
+    ) -> "Vocabulary":
+        """Words of train with at least `min_count` occurrences, the most frequent first; then the file's.
+
+        `vector_words` are normalised already. A word of train that the file has is kept however rare it is.
+        """
+        counts = Counter(token for example in examples for token in example.tokens)
+        folded: Counter[str] = Counter()
+        for token, count in counts.items():
+            folded[_normalise(token, lowercase, fold_digits)] += count
+        in_file = set(vector_words)
+        by_frequency = sorted(folded, key=lambda word: (-folded[word], word))
+        kept = [word for word in by_frequency if folded[word] >= min_count or word in in_file]
+        trained = [word for word in kept if word not in in_file] if freeze_vectors else kept
+        chosen = set(trained)
+        constant = [word for word in vector_words if word not in chosen]
+        return cls((*trained, *constant), _FIRST_WORD_ID + len(trained), lowercase, fold_digits)
+
+    def __len__(self) -> int:
+        """The number of ids, padding and the unknown word among them."""
+        return _FIRST_WORD_ID + len(self.words)
+
+    def normalise(self, token: str) -> str:
+        """The word that a token counts as."""
+        return _normalise(token, self.lowercase, self.fold_digits)
+
+    def ids(self, tokens: Iterable[str]) -> list[int]:
+        """The id of each token."""
+        lookup = self._lookup
+        return [lookup[token] for token in tokens]
+
+    def to_json(self) -> dict[str, Any]:
+        """The vocabulary as a JSON object."""
+        return {
+            "lowercase": self.lowercase,
+            "fold_digits": self.fold_digits,
+            "pad_id": PAD_ID,
+            "unknown_id": UNKNOWN_ID,
+            "first_word_id": _FIRST_WORD_ID,
+            "trained": self.trained,
+            "words": list(self.words),
+        }
+
+    @classmethod
+    def from_json(cls, value: Any, source: str) -> "Vocabulary":
+        """The inverse of `to_json`. Raises UserMistake where the file was changed."""
+        try:
+            vocabulary = cls(
+                tuple(value["words"]),
+                int(value["trained"]),
+                bool(value["lowercase"]),
+                bool(value["fold_digits"]),
+            )
+        except (KeyError, TypeError, ValueError):
+            raise UserMistake(
+                f"{source}: not a vocabulary. The file was changed after the run was made."
+            ) from None
+        if not _FIRST_WORD_ID <= vocabulary.trained <= len(vocabulary):
+            raise UserMistake(f"{source}: {vocabulary.trained} trained words of {len(vocabulary)} cannot be.")
+        return vocabulary
+
+    @cached_property
+    def _lookup(self) -> "_TokenIds":
+        return _TokenIds(self)
+
+
+class _TokenIds(dict[str, int]):
+    """Token -> id; normalises a token when it is first seen. Only known words are remembered."""
+
+    def __init__(self, vocabulary: Vocabulary) -> None:
+        super().__init__()
+        self._vocabulary = vocabulary
+        self._word_ids = {word: index for index, word in enumerate(vocabulary.words, _FIRST_WORD_ID)}
+
+    def __missing__(self, token: str) -> int:
+        word_id = self._word_ids.get(self._vocabulary.normalise(token))
+        if word_id is None:
+            return UNKNOWN_ID
+        self[token] = word_id
+        return word_id
+
+
+def _normalise(token: str, lowercase: bool, fold_digits: bool) -> str:
+    if lowercase:
+        token = token.lower()
+    if fold_digits:
+        token = _DIGIT.sub("0", token)
+    return token

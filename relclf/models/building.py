@@ -1,0 +1,75 @@
+"""Builds the network that a config names, its weights drawn from a generator of their own."""
+
+import math
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from relclf.config.schema import ExperimentConfig
+from relclf.encoding.vocabulary import PAD_ID, Vocabulary
+from relclf.encoding.word_vectors import WordVectors
+from relclf.models.cnn import Cnn
+from relclf.models.layers import WordEmbedding
+
+POSITION_STD = 0.1
+
+
+def build_model(
+    config: ExperimentConfig,
+    vocabulary: Vocabulary,
+    relations: int,
+    constant_rows: NDArray[np.float32] | None,
+) -> Cnn:
+    """The network with weights not yet drawn. constant_rows: (words after the trained ones, width) or None."""
+    words = WordEmbedding(
+        torch.empty(vocabulary.trained, config.model.word_dim),
+        torch.from_numpy(constant_rows) if constant_rows is not None else None,
+    )
+    with torch.random.fork_rng(devices=[]):  # torch's layers draw weights of their own, which are replaced
+        match config.model.name:
+            case "cnn":
+                return Cnn(config.model, words, 2 * config.encoding.max_distance + 2, relations)
+
+
+@torch.no_grad()
+def initialise(
+    model: Cnn,
+    config: ExperimentConfig,
+    vocabulary: Vocabulary,
+    vectors: WordVectors | None,
+    generator: torch.Generator,
+) -> None:
+    """Draw all weights: embeddings N(0, word_std) and N(0, 0.1), the rest uniform by fan-in as torch does.
+
+    Rows of words that the vectors file has are set to their vectors.
+    """
+    model.words.weight.normal_(0, config.model.word_std, generator=generator)
+    if vectors is not None:
+        _copy_vectors(model.words.weight, vocabulary, vectors)
+    model.words.weight[PAD_ID] = 0
+    for positions in (model.head_positions, model.tail_positions):
+        if positions is not None:
+            positions.weight.normal_(0, POSITION_STD, generator=generator)
+            positions.weight[0] = 0
+    for layer in [*model.filters, model.output]:
+        bound = 1 / math.sqrt(layer.weight[0].numel())
+        for parameter in (layer.weight, layer.bias):
+            nn.init.uniform_(parameter, -bound, bound, generator=generator)
+
+
+def constant_rows(vocabulary: Vocabulary, vectors: WordVectors) -> NDArray[np.float32]:
+    """The vectors of the words that training never changes, in id order, shape (words, width)."""
+    row = {word: index for index, word in enumerate(vectors.words)}
+    names = vocabulary.words[vocabulary.trained - 2 :]
+    return vectors.vectors[[row[name] for name in names]] if names else vectors.vectors[:0]
+
+
+def _copy_vectors(weight: Tensor, vocabulary: Vocabulary, vectors: WordVectors) -> None:
+    row = {word: index for index, word in enumerate(vectors.words)}
+    names = vocabulary.words[: vocabulary.trained - 2]
+    pairs = [(index, row[name]) for index, name in enumerate(names, 2) if name in row]
+    if pairs:
+        targets, sources = zip(*pairs, strict=True)
+        weight[list(targets)] = torch.from_numpy(vectors.vectors[list(sources)])

@@ -1,0 +1,170 @@
+"""Evaluates a run on labelled data and keeps the result in RUN/evaluations/."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relclf.data.hashing import file_sha256
+from relclf.data.splitting import stratified_split
+from relclf.data.tokenization import TOKENIZER
+from relclf.encoding.dataset import encode
+from relclf.errors import UserMistake
+from relclf.example import Example
+from relclf.prediction.opening import OpenedRun
+from relclf.runs.files import write_json, write_text
+from relclf.scoring.report import ScoreReport, score_report
+from relclf.training.checkpoint import checkpoint_epoch
+from relclf.training.corpus import check_hash, cut_note, read_labelled
+from relclf.training.evaluation import Evaluation, LabelledSet, counts, evaluate, labelled_set
+
+
+@dataclass(frozen=True)
+class RunEvaluation:
+    """What a run scores on one labelled set."""
+
+    split: str
+    """"test", "dev", or the name of another file."""
+    file: Path
+    sha256: str
+    weights: str
+    epoch: int | None
+    """The epoch of the weights."""
+    labelled: LabelledSet
+    evaluation: Evaluation
+    report: ScoreReport
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """The object that `evaluate --json` prints and evaluations/ keeps."""
+        return {
+            "split": self.split,
+            "file": str(self.file),
+            "sha256": self.sha256,
+            "weights": self.weights,
+            "epoch": self.epoch,
+            "loss": self.evaluation.loss,
+            "nll": self.evaluation.nll,
+            **self.report.to_json(),
+            "unknown_relations": self.labelled.unknown_relations,
+            "notes": list(self.notes),
+        }
+
+
+def evaluate_run(opened: OpenedRun, data: Path | None = None, split: str | None = None) -> RunEvaluation:
+    """Evaluate on a file, or on the split "test" or "dev" (default: test where the config names one, else dev).
+
+    A split's file must be what it was when the run was made. The result is stored under RUN/evaluations/.
+    Raises UserMistake.
+    """
+    if data is not None and split is not None:
+        raise UserMistake("--data and --split name two sets; give one.")
+    config = opened.network.config
+    split = split or ("test" if config.data.test is not None else "dev")
+    if data is not None:
+        split, path, sha256 = data.name, data, file_sha256(data)
+        examples, cut = read_labelled(path, config)
+    else:
+        path, examples, cut = _split_examples(opened, split)
+        sha256 = file_sha256(path)
+    network = opened.network
+    dataset = encode(examples, network.vocabulary, network.relations, config.encoding.max_distance)
+    labelled = labelled_set(examples, dataset.to(opened.device), network.relations)
+    evaluation = evaluate(network.model, labelled.dataset, opened.objective)
+    report = score_report(
+        counts(labelled, evaluation),
+        labelled.relations,
+        samples=config.scoring.bootstrap_samples,
+        seed=config.seed,
+        details={"tokenizer": TOKENIZER},
+    )
+    epoch = checkpoint_epoch(opened.run.checkpoint(opened.weights))
+    notes = _notes(labelled, cut, split, opened)
+    result = RunEvaluation(split, path, sha256, opened.weights, epoch, labelled, evaluation, report, notes)
+    _store(opened, result, data is not None)
+    return result
+
+
+def write_predictions(path: Path, result: RunEvaluation) -> None:
+    """JSON lines: id, gold, relation (predicted), its probability, and all probabilities by relation."""
+    names = result.labelled.relations.names
+    lines = (
+        json.dumps(
+            {
+                "id": sentence_id,
+                "gold": names[gold],
+                "relation": names[predicted],
+                "probability": row[predicted],
+                "probabilities": dict(zip(names, row, strict=False)),
+            },
+            ensure_ascii=False,
+        )
+        + "\n"
+        for sentence_id, gold, predicted, row in _rows(result)
+    )
+    write_text(path, "".join(lines))
+
+
+def write_answers(path: Path, result: RunEvaluation) -> None:
+    """The official SemEval-2010 answer format: id TAB relation."""
+    names = result.labelled.relations.names
+    write_text(path, "".join(f"{row[0]}\t{names[row[2]]}\n" for row in _rows(result)))
+
+
+def probabilities(scores: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Softmax over the last axis, in float64. scores: (sentences, relations)."""
+    shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
+    exponentials: NDArray[np.float64] = np.exp(shifted)
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+
+def _rows(result: RunEvaluation) -> Iterator[tuple[str, int, int, list[float]]]:
+    shares = np.round(probabilities(result.evaluation.scores), 6).tolist()
+    predicted = result.evaluation.predicted.tolist()
+    return zip(result.labelled.ids, result.labelled.gold.tolist(), predicted, shares, strict=True)
+
+
+def _split_examples(opened: OpenedRun, split: str) -> tuple[Path, list[Example], int]:
+    """The file of a split, its examples, and how many of them were cut."""
+    config = opened.network.config
+    data = config.data
+    if split == "test":
+        if data.test is None:
+            raise UserMistake(f"{opened.run.config}: names no data.test. Give a file with --data.")
+        check_hash(config, "test", data.test)
+        return data.test, *read_labelled(data.test, config)
+    if split != "dev":
+        raise UserMistake(f"--split: must be test or dev (got {split!r}).")
+    if data.all_data:
+        raise UserMistake(
+            "--split dev: this run was trained on dev too (data.all_data). Give a file with --data."
+        )
+    if isinstance(data.dev, Path):
+        check_hash(config, "dev", data.dev)
+        return data.dev, *read_labelled(data.dev, config)
+    check_hash(config, "train", data.train)
+    examples, cut = read_labelled(data.train, config)
+    return data.train, stratified_split(examples, data.dev, data.split_seed)[1], cut
+
+
+def _notes(labelled: LabelledSet, cut: int, split: str, opened: OpenedRun) -> tuple[str, ...]:
+    notes = [
+        f"{split}: {count} sentences have the relation {name!r}, which train lacks; they count as wrong"
+        for name, count in labelled.unknown_relations.items()
+    ]
+    if cut:
+        notes.append(cut_note(cut, split, opened.network.config))
+    if len(set(labelled.gold.tolist())) == 1:
+        notes.append(f"{split}: a single gold relation; the scores say nothing of the others")
+    return tuple(notes)
+
+
+def _store(opened: OpenedRun, result: RunEvaluation, other_file: bool) -> None:
+    """Write evaluations/SPLIT.WEIGHTS.json; another file's name carries the start of its hash."""
+    opened.run.evaluations.mkdir(exist_ok=True)
+    name = f"{result.file.stem}-{result.sha256[:8]}" if other_file else result.split
+    write_json(opened.run.evaluations / f"{name}.{result.weights}.json", result.to_json())

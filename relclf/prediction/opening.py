@@ -1,0 +1,45 @@
+"""Opens a run for use: its network with trained weights, on the device of this machine."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from relclf.config.loading import load_config
+from relclf.errors import UserMistake
+from relclf.models.losses import Objective, build_objective
+from relclf.runs.directory import RunDirectory, open_run
+from relclf.training.device import choose_device, prepare_torch
+from relclf.training.network import Network, load_run_weights, open_network
+
+WEIGHTS = ("best", "last")
+
+
+@dataclass(frozen=True)
+class OpenedRun:
+    """A trained network in eval mode and the run that it is from."""
+
+    run: RunDirectory
+    network: Network
+    objective: Objective
+    device: torch.device
+    weights: str
+
+
+def open_trained(
+    path: Path, weights: str = "best", device: str = "auto", threads: int | None = None
+) -> OpenedRun:
+    """The network of a run with its `best` or `last` weights.
+
+    `device` is this machine's, not the one of the training; `threads` (default: PyTorch's own choice)
+    limits the CPU threads. Raises UserMistake.
+    """
+    if weights not in WEIGHTS:
+        raise UserMistake(f"--weights: must be best or last (got {weights!r}).")
+    run = open_run(path)
+    config = load_config(run.config)
+    chosen = choose_device(device)
+    prepare_torch(config.training, chosen, threads or torch.get_num_threads())
+    network = load_run_weights(run, open_network(run, config), weights, chosen)
+    objective = build_objective(config.training.imbalance, network.relation_counts, chosen)
+    return OpenedRun(run, network, objective, chosen, weights)

@@ -1,0 +1,118 @@
+"""Writes files so that a reader finds the old content or the new, never a part of either."""
+
+import contextlib
+import errno
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from relclf.errors import Failure, UserMistake
+
+
+@contextlib.contextmanager
+def written_beside(path: Path, need: int | None = None) -> Iterator[BinaryIO]:
+    """A binary file that replaces `path` when the block ends well, and vanishes when it does not.
+
+    It is written beside `path`, flushed to disk (file and folder) and renamed. `need` is the number of
+    bytes about to be written, for the message. Raises Failure where the disk is full or not writable.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with beside.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        beside.replace(path)
+        sync_folder(path.parent)
+    except OSError as error:
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise _write_failure(path, error, need) from error
+    finally:
+        with contextlib.suppress(FileNotFoundError):
+            beside.unlink()
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Replace the content of `path` at once."""
+    with written_beside(path, len(content)) as file:
+        file.write(content)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace the content of `path` at once, in UTF-8."""
+    write_bytes(path, text.encode())
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Replace the content of `path` with indented JSON."""
+    write_text(path, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+
+
+def append_line(path: Path, line: str) -> None:
+    """Add one line at the end of a text file and flush it to disk."""
+    try:
+        with path.open("ab") as file:
+            file.write(line.encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+    except OSError as error:
+        raise _write_failure(path, error, len(line)) from error
+
+
+def link_or_copy(source: Path, target: Path) -> None:
+    """Make `target` the same file as `source` at once; a copy where the file system has no hard links."""
+    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
+    with contextlib.suppress(FileNotFoundError):
+        beside.unlink()
+    try:
+        try:
+            os.link(source, beside)
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            shutil.copyfile(source, beside)
+        beside.replace(target)
+        sync_folder(target.parent)
+    except OSError as error:
+        raise _write_failure(target, error, source.stat().st_size) from error
+    finally:
+        # Renaming onto a link of the same file leaves both names (POSIX rename), so the beside may remain.
+        with contextlib.suppress(FileNotFoundError):
+            beside.unlink()
+
+
+def read_json(path: Path, hint: str) -> Any:
+    """The JSON value in `path`. Raises UserMistake, ending with `hint`, where it is missing or broken."""
+    try:
+        return json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise UserMistake(f"{path}: no such file. {hint}") from None
+    except (OSError, ValueError) as error:
+        raise UserMistake(f"{path}: cannot be read ({error}). {hint}") from None
+
+
+def sync_folder(folder: Path) -> None:
+    """Flush a folder's entries to disk (where the operating system can)."""
+    if os.name == "nt":
+        return
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _write_failure(path: Path, error: OSError, need: int | None) -> Failure:
+    reason = error.strerror or str(error)
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        needed = f"{need / 1e6:.1f} MB needed, " if need is not None else ""
+        free = shutil.disk_usage(path.parent).free / 1e6
+        return Failure(
+            f"{path}: {reason} ({needed}{free:.1f} MB free). What was there before stands. "
+            "Free some space and try again."
+        )
+    return Failure(f"{path}: cannot be written: {reason}. Check the folder and its permissions.")

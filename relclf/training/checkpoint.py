@@ -1,0 +1,199 @@
+"""Saves the whole state of a training in one safetensors file, and restores it bit for bit.
+
+Tensors hold the weights, the optimiser's state, the dropout generator and pending gradients; the header's
+metadata holds one JSON value (records, progress inside an epoch) and a SHA-256 over everything. There is no
+pickle, so a hostile file can run no code; sizes are checked against the file before anything is allocated.
+"""
+
+import dataclasses
+import hashlib
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from torch import Tensor
+
+from relclf.errors import UserMistake
+from relclf.models.cnn import Cnn
+from relclf.runs.directory import FORMAT, RunDirectory
+from relclf.runs.files import link_or_copy, written_beside
+from relclf.runs.records import EpochRecord
+
+
+@dataclass
+class EpochProgress:
+    """How far the running epoch has come; all sums that its record needs."""
+
+    epoch: int
+    batches_done: int = 0
+    updates: int = 0
+    loss_sum: float = 0.0
+    """Sum of the objective over the examples so far."""
+    examples: int = 0
+    counts: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
+    """(relations * relations,) confusion counts, gold-major, on the device."""
+    gradient_norms: list[float] = field(default_factory=list)
+    update_ratios: list[float] = field(default_factory=list)
+    learning_rate: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass
+class TrainingState:
+    """All that must survive a crash, in one value."""
+
+    model: Cnn
+    optimizer: torch.optim.Optimizer
+    dropout: torch.Generator
+    records: list[EpochRecord]
+    progress: EpochProgress | None = None
+    """None between epochs."""
+    best_from: int = 1
+    """The first epoch whose weights can still be the best: a person who resumes from an earlier checkpoint
+    discards the later ones."""
+
+
+def save_checkpoint(run: RunDirectory, state: TrainingState) -> None:
+    """Make the state the checkpoint `last`; what was `last` becomes `previous`.
+
+    The new file is whole on disk before either name changes. Raises Failure where the disk is full.
+    """
+    tensors = _tensors(state)
+    content = json.dumps(_plain_state(state), allow_nan=False)
+    metadata = {"format": str(FORMAT), "state": content, "sha256": _checksum(tensors, content)}
+    last = run.checkpoint("last")
+    data = save(tensors, metadata)
+    with written_beside(last, len(data)) as file:
+        file.write(data)
+        if last.exists():
+            link_or_copy(last, run.checkpoint("previous"))
+
+
+def restore_checkpoint(path: Path, state: TrainingState) -> None:
+    """Put a saved state into `state`, whose model and optimiser are of the same shapes.
+
+    Raises UserMistake that names the file where it is missing, cut short, corrupted, of a newer format, or
+    of another model's shape.
+    """
+    tensors, plain = read_checkpoint(path)
+    load_weights(path, state.model, tensors)
+    _restore_optimizer(path, state, tensors, plain["optimizer"])
+    state.dropout.set_state(tensors["dropout"])
+    state.records = [EpochRecord.from_json(record) for record in plain["records"]]
+    state.best_from = plain["best_from"]
+    state.progress = None
+    if plain["progress"] is not None:
+        device = state.model.output.weight.device
+        state.progress = EpochProgress(**plain["progress"], counts=tensors["progress.counts"].to(device))
+        for name, parameter in state.model.named_parameters():
+            gradient = tensors.get(f"gradient.{name}")
+            parameter.grad = gradient.to(parameter.device) if gradient is not None else None
+
+
+def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """The tensors and the plain state of a checkpoint whose checksum holds. Raises UserMistake."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise UserMistake(f"{path}: no such checkpoint. {_NEXT}") from None
+    except (SafetensorError, OSError) as error:
+        raise UserMistake(f"{path}: cut short or corrupted ({error}). {_NEXT}") from None
+    if metadata.get("format", "").isdigit() and int(metadata["format"]) > FORMAT:
+        raise UserMistake(f"{path}: a checkpoint of format {metadata['format']}; install a newer relclf.")
+    if metadata.get("sha256") != _checksum(tensors, metadata.get("state", "")):
+        raise UserMistake(f"{path}: corrupted, its checksum does not hold. {_NEXT}")
+    return tensors, json.loads(metadata["state"])
+
+
+def checkpoint_epoch(path: Path) -> int | None:
+    """The completed epochs of a checkpoint, from its header alone; None where it cannot be read."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return len(json.loads((file.metadata() or {})["state"])["records"])
+    except (SafetensorError, OSError, KeyError, ValueError):
+        return None
+
+
+def load_weights(path: Path, model: Cnn, tensors: dict[str, Tensor]) -> None:
+    """Copy the weights into the model. Raises UserMistake where a name or a shape is another."""
+    expected = model.state_dict()
+    found = {name.removeprefix("model."): t for name, t in tensors.items() if name.startswith("model.")}
+    for name, tensor in expected.items():
+        if name not in found:
+            raise UserMistake(f"{path}: has no weights {name}; it is the checkpoint of another model.")
+        if found[name].shape != tensor.shape:
+            raise UserMistake(
+                f"{path}: {name} has shape {tuple(found[name].shape)}, but the config's model needs "
+                f"{tuple(tensor.shape)}; it is the checkpoint of another model."
+            )
+    if extra := sorted(set(found) - set(expected)):
+        raise UserMistake(f"{path}: has weights that the config's model lacks ({', '.join(extra)}).")
+    model.load_state_dict(found)
+
+
+_NEXT = "relclf train --resume RUN --from previous (or best) goes on from an earlier checkpoint."
+
+
+def _tensors(state: TrainingState) -> dict[str, Tensor]:
+    tensors = {f"model.{name}": tensor for name, tensor in state.model.state_dict().items()}
+    for index, values in state.optimizer.state_dict()["state"].items():
+        for key, value in values.items():
+            if isinstance(value, Tensor):
+                tensors[f"optimizer.{index}.{key}"] = value
+    tensors["dropout"] = state.dropout.get_state()
+    if state.progress is not None:
+        tensors["progress.counts"] = state.progress.counts
+        for name, parameter in state.model.named_parameters():
+            if parameter.grad is not None:
+                tensors[f"gradient.{name}"] = parameter.grad
+    return {name: tensor.detach().contiguous().cpu() for name, tensor in tensors.items()}
+
+
+def _plain_state(state: TrainingState) -> dict[str, Any]:
+    numbers = {
+        str(index): {key: value for key, value in values.items() if not isinstance(value, Tensor)}
+        for index, values in state.optimizer.state_dict()["state"].items()
+    }
+    progress = None
+    if state.progress is not None:
+        progress = {
+            f.name: getattr(state.progress, f.name)
+            for f in dataclasses.fields(EpochProgress)
+            if f.name != "counts"
+        }
+    return {
+        "records": [record.to_json() for record in state.records],
+        "progress": progress,
+        "best_from": state.best_from,
+        "optimizer": numbers,
+    }
+
+
+def _restore_optimizer(
+    path: Path, state: TrainingState, tensors: dict[str, Tensor], numbers: dict[str, dict[str, Any]]
+) -> None:
+    restored: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in numbers.items()}
+    for name, tensor in tensors.items():
+        if name.startswith("optimizer."):
+            _, index, key = name.split(".", 2)
+            restored.setdefault(int(index), {})[key] = tensor
+    for number, parameter in enumerate(state.model.parameters()):
+        for key, value in restored.get(number, {}).items():
+            if isinstance(value, Tensor) and value.dim() and value.shape != parameter.shape:
+                raise UserMistake(f"{path}: the optimiser's {key} has shape {tuple(value.shape)}; corrupted.")
+    state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": restored})
+
+
+def _checksum(tensors: dict[str, Tensor], content: str) -> str:
+    digest = hashlib.sha256(content.encode())
+    for name in sorted(tensors):
+        tensor = tensors[name]
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

@@ -1,0 +1,127 @@
+"""Reads the train and dev examples that a config names, and checks that they can be learned from."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from relclf.config.schema import DataHashes, ExperimentConfig
+from relclf.data.hashing import file_sha256
+from relclf.data.reading import read_examples
+from relclf.data.splitting import stratified_split
+from relclf.encoding.dataset import fit_length
+from relclf.errors import DataError, UserMistake
+from relclf.example import Example
+from relclf.relations import RelationSet
+
+
+@dataclass(frozen=True)
+class Corpus:
+    """The examples of a training, ready to be encoded, and what a person should know of them."""
+
+    train: list[Example]
+    dev: list[Example] | None
+    """None with `data.all_data`."""
+    relations: RelationSet
+    """Those of train."""
+    notes: tuple[str, ...]
+    """Warnings: sentences cut, relations that only dev has."""
+
+
+def read_corpus(config: ExperimentConfig) -> Corpus:
+    """Train and dev as the config says. Raises UserMistake where they cannot be learned from."""
+    data = config.data
+    train, cut_train = read_labelled(data.train, config)
+    cut_dev = 0
+    if isinstance(data.dev, Path):
+        dev, cut_dev = read_labelled(data.dev, config)
+    elif not data.all_data:
+        train, dev = stratified_split(train, data.dev, data.split_seed)
+    else:
+        dev = []
+    if data.all_data:
+        train, dev = train + dev, []
+    relations = _relations(train, data.negative_relation, data.train)
+    notes = _cut_notes({"train": cut_train, "dev": cut_dev}, config)
+    if not data.all_data:
+        notes += _dev_notes(dev, relations)
+    return Corpus(train, None if data.all_data else dev, relations, tuple(notes))
+
+
+def read_labelled(path: Path, config: ExperimentConfig) -> tuple[list[Example], int]:
+    """The examples of a file, each with a relation and no longer than max_length, and how many were cut."""
+    examples: list[Example] = []
+    cut = 0
+    for example in read_examples(path, config.data.format):
+        if isinstance(example, DataError):
+            raise example
+        if example.relation is None:
+            raise DataError(
+                f"{example.source}: no relation. Training and evaluation need one for every sentence."
+            )
+        fitted = fit_length(example, config.encoding.max_length, config.encoding.too_long)
+        cut += fitted is not example
+        examples.append(fitted)
+    if not examples:
+        raise UserMistake(f"{path}: no sentences. See docs/formats.md for what a file must hold.")
+    return examples, cut
+
+
+def with_hashes(config: ExperimentConfig) -> ExperimentConfig:
+    """The config with the SHA-256 of each file; raises UserMistake where one differs from the config's own."""
+    data, encoding = config.data, config.encoding
+    paths = {
+        "train": data.train,
+        "dev": data.dev if isinstance(data.dev, Path) else None,
+        "test": data.test if data.test is not None and data.test.is_file() else None,
+        "vectors": encoding.vectors,
+    }
+    found = {name: check_hash(config, name, path) for name, path in paths.items() if path is not None}
+    kept = {name: value for name, value in data.sha256.model_dump().items() if name not in found}
+    hashes = DataHashes(**kept, **found)
+    return config.model_copy(update={"data": data.model_copy(update={"sha256": hashes})})
+
+
+def check_hash(config: ExperimentConfig, name: str, path: Path) -> str:
+    """The SHA-256 of a file; raises UserMistake where the config expects another."""
+    digest = file_sha256(path)
+    expected = getattr(config.data.sha256, name)
+    if expected is not None and expected != digest:
+        raise UserMistake(
+            f"{path}: changed since the run was made (SHA-256 {digest[:12]}…, expected {expected[:12]}…). "
+            "Restore the file, or train a new run on the new data."
+        )
+    return str(digest)
+
+
+def cut_note(cut: int, name: str, config: ExperimentConfig) -> str:
+    """What to say of sentences that were cut to max_length."""
+    return f"{name}: {cut} sentences cut to {config.encoding.max_length} tokens around their mentions (too_long: window)"
+
+
+def _relations(train: Sequence[Example], negative: str | None, path: Path) -> RelationSet:
+    names = {example.relation for example in train if example.relation is not None}
+    if len(names) < 2:
+        raise UserMistake(
+            f"{path}: only the relation {next(iter(names))!r}. A network needs at least two relations to tell apart."
+        )
+    if negative is not None and negative not in names:
+        raise UserMistake(
+            f"data.negative_relation: {negative!r} is not a relation of {path}. It has {', '.join(sorted(names))}."
+        )
+    return RelationSet.from_names(names, negative)
+
+
+def _cut_notes(cut: dict[str, int], config: ExperimentConfig) -> list[str]:
+    return [cut_note(count, name, config) for name, count in cut.items() if count]
+
+
+def _dev_notes(dev: Sequence[Example], relations: RelationSet) -> list[str]:
+    counts = Counter(example.relation for example in dev)
+    notes = [
+        f"dev: {counts[name]} sentences have the relation {name!r}, which train lacks; they count as wrong"
+        for name in sorted(str(name) for name in counts if name not in relations.ids)
+    ]
+    if len(counts) == 1:
+        notes.append(f"dev: only the relation {next(iter(counts))!r}; its scores say nothing of the others")
+    return notes

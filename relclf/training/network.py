@@ -1,0 +1,130 @@
+"""A network with what it needs to read sentences, and the files of a run that hold it."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load_file, save
+
+from relclf.config.schema import ExperimentConfig
+from relclf.encoding.vocabulary import Vocabulary
+from relclf.encoding.word_vectors import read_word_vectors
+from relclf.errors import UserMistake
+from relclf.models.building import build_model, constant_rows, initialise
+from relclf.models.cnn import Cnn
+from relclf.relations import RelationSet
+from relclf.runs.directory import RunDirectory
+from relclf.runs.files import read_json, write_bytes, write_json
+from relclf.training.checkpoint import load_weights, read_checkpoint
+from relclf.training.corpus import Corpus
+from relclf.training.seeding import torch_generator
+
+
+@dataclass(frozen=True)
+class Network:
+    """A model and the meaning of its inputs and outputs."""
+
+    config: ExperimentConfig
+    vocabulary: Vocabulary
+    relations: RelationSet
+    relation_counts: tuple[int, ...]
+    """Training sentences a relation; the objective needs them."""
+    model: Cnn
+    vector_coverage: float | None
+    """Share of train's tokens whose word the vectors file has; None without a file or from a run."""
+
+
+def new_network(config: ExperimentConfig, corpus: Corpus) -> Network:
+    """A network for a corpus, its vocabulary from train and its weights drawn by the config's seed."""
+    encoding = config.encoding
+    vectors = None
+    if encoding.vectors is not None:
+        vectors = read_word_vectors(
+            encoding.vectors,
+            config.model.word_dim,
+            lowercase=encoding.lowercase,
+            fold_digits=encoding.fold_digits,
+        )
+    vocabulary = Vocabulary.build(
+        corpus.train,
+        min_count=encoding.min_count,
+        lowercase=encoding.lowercase,
+        fold_digits=encoding.fold_digits,
+        vector_words=vectors.words if vectors else (),
+        freeze_vectors=encoding.freeze_vectors,
+    )
+    rows = constant_rows(vocabulary, vectors) if vectors else None
+    model = build_model(config, vocabulary, len(corpus.relations), rows)
+    initialise(model, config, vocabulary, vectors, torch_generator(config.seed, "initialisation"))
+    coverage = _coverage(corpus, vocabulary, frozenset(vectors.words)) if vectors else None
+    found = Counter(example.relation for example in corpus.train)
+    relation_counts = tuple(found[name] for name in corpus.relations.names)
+    return Network(config, vocabulary, corpus.relations, relation_counts, model, coverage)
+
+
+def save_network_files(run: RunDirectory, network: Network) -> None:
+    """Write what the checkpoints do not hold: vocabulary, relations, constant vectors."""
+    write_json(run.vocabulary, network.vocabulary.to_json())
+    relations = network.relations
+    value = {
+        "names": relations.names,
+        "negative": relations.negative,
+        "train_counts": network.relation_counts,
+    }
+    write_json(run.relations, value)
+    constant = network.model.words.constant
+    if constant is not None:
+        write_bytes(run.vectors, save({"vectors": constant.numpy()}))
+
+
+def open_network(run: RunDirectory, config: ExperimentConfig) -> Network:
+    """The network of a run on the CPU, its weights not yet loaded. Raises UserMistake for a broken file."""
+    hint = "The run is incomplete: a file was removed or changed."
+    vocabulary = Vocabulary.from_json(read_json(run.vocabulary, hint), str(run.vocabulary))
+    value = read_json(run.relations, hint)
+    try:
+        relations = RelationSet(tuple(value["names"]), value["negative"])
+        relation_counts = tuple(int(count) for count in value["train_counts"])
+    except (KeyError, TypeError, ValueError):
+        raise UserMistake(f"{run.relations}: not a set of relations. {hint}") from None
+    rows = _read_constant_rows(run, vocabulary, config) if config.encoding.vectors is not None else None
+    model = build_model(config, vocabulary, len(relations), rows)
+    return Network(config, vocabulary, relations, relation_counts, model, None)
+
+
+def load_run_weights(run: RunDirectory, network: Network, weights: str, device: torch.device) -> Network:
+    """The network with the weights of the checkpoint `best` or `last`, on `device`, in eval mode."""
+    path = run.checkpoint(weights)
+    if not path.exists():
+        raise UserMistake(
+            f"{path}: no such checkpoint; the run has not completed an epoch. "
+            f"relclf train --resume {run.path}"
+        )
+    tensors, _ = read_checkpoint(path)
+    load_weights(path, network.model, tensors)
+    network.model.to(device).eval()
+    return network
+
+
+def _coverage(corpus: Corpus, vocabulary: Vocabulary, words: frozenset[str]) -> float:
+    hits = total = 0
+    for example in corpus.train:
+        total += len(example.tokens)
+        hits += sum(vocabulary.normalise(token) in words for token in example.tokens)
+    return hits / total
+
+
+def _read_constant_rows(
+    run: RunDirectory, vocabulary: Vocabulary, config: ExperimentConfig
+) -> NDArray[np.float32]:
+    shape = (len(vocabulary) - vocabulary.trained, config.model.word_dim)
+    try:
+        rows: NDArray[np.float32] = load_file(run.vectors)["vectors"]
+    except (OSError, SafetensorError, KeyError) as error:
+        raise UserMistake(f"{run.vectors}: cannot be read ({error}). The run is incomplete.") from None
+    if rows.shape != shape or rows.dtype != np.float32:
+        raise UserMistake(f"{run.vectors}: has shape {rows.shape}, expected {shape}. The file was changed.")
+    return rows

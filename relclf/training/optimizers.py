@@ -1,0 +1,79 @@
+"""Builds the optimiser that a config names, and says the learning rate of each update."""
+
+import math
+from collections.abc import Iterable, Sequence
+
+import torch
+from torch import nn
+
+from relclf.config.schema import OptimizerConfig, PlateauSchedule, ScheduleConfig, TrainingConfig
+from relclf.runs.records import EpochRecord, lower_is_better
+
+_OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
+    "adam": torch.optim.Adam,
+    "adamw": torch.optim.AdamW,
+    "nadam": torch.optim.NAdam,
+    "radam": torch.optim.RAdam,
+    "adamax": torch.optim.Adamax,
+    "rmsprop": torch.optim.RMSprop,
+    "adagrad": torch.optim.Adagrad,
+    "adadelta": torch.optim.Adadelta,
+    "sgd": torch.optim.SGD,
+}
+_FUSED = {"adam", "adamw", "sgd", "adagrad"}
+"""Optimisers whose update is one pass over memory on a CPU; the same arithmetic."""
+
+
+def build_optimizer(
+    config: OptimizerConfig, parameters: Iterable[nn.Parameter], device: torch.device
+) -> torch.optim.Optimizer:
+    """torch's optimiser of that name with the config's own parameters."""
+    options = config.model_dump(exclude={"name"})
+    if config.name in _FUSED and device.type == "cpu":
+        options["fused"] = True
+    return _OPTIMIZERS[config.name](list(parameters), **options)
+
+
+def learning_rate(
+    training: TrainingConfig, update: int, updates_per_epoch: int, records: Sequence[EpochRecord]
+) -> float:
+    """The rate of update number `update` (from 0 over the whole training), a pure function of its arguments.
+
+    During warm-up the rate rises linearly to what the schedule says at that update.
+    """
+    schedule = training.schedule
+    rise = min(1.0, (update + 1) / schedule.warmup_updates) if schedule.warmup_updates else 1.0
+    match schedule.name:
+        case "constant":
+            share = 1.0
+        case "linear" | "cosine":
+            total = max(1, updates_per_epoch * training.max_epochs - schedule.warmup_updates)
+            done = min(1.0, max(0, update - schedule.warmup_updates) / total)
+            left = 1 - done if schedule.name == "linear" else (1 + math.cos(math.pi * done)) / 2
+            share = schedule.final_share + (1 - schedule.final_share) * left
+        case "exponential":
+            share = schedule.gamma ** (update // updates_per_epoch)
+        case "plateau":
+            share = _plateau_share(schedule, records, lower_is_better(training.monitor))
+    return training.optimizer.lr * rise * share
+
+
+def depends_on_length(schedule: ScheduleConfig) -> bool:
+    """Whether another `max_epochs` would have changed the rates of the epochs already run."""
+    return schedule.name in ("linear", "cosine")
+
+
+def _plateau_share(schedule: PlateauSchedule, records: Sequence[EpochRecord], lower: bool) -> float:
+    """One factor for each time that `patience` epochs on end brought no better monitored score."""
+    share, best, waited = 1.0, -math.inf, 0
+    for record in records:
+        if record.monitored is None:
+            continue
+        value = -record.monitored if lower else record.monitored
+        if value > best:
+            best, waited = value, 0
+        else:
+            waited += 1
+        if waited >= schedule.patience:
+            share, waited = max(share * schedule.factor, schedule.min_share), 0
+    return share
