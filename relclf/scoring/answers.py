@@ -68,9 +68,10 @@ def check_same_examples(key: Answers, proposed: Answers, may_skip: bool = False)
         if identifier not in proposed.relations
     ]
     if skipped and not may_skip:
+        identifier = list(key.relations)[skipped[0] - 1]
         raise DataError(
-            f"{key.path}:{skipped[0]}: id {list(key.relations)[skipped[0] - 1]} has no answer in "
-            f"{proposed.path}, nor have {len(skipped) - 1:,} others. This scorer needs an answer to every id."
+            f"{key.path}:{skipped[0]}: id {identifier} has no answer in {proposed.path} "
+            f"({len(skipped):,} of {len(key.relations):,} have none). This scorer needs an answer to every id."
         )
 
 
