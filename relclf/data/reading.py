@@ -1,0 +1,90 @@
+"""Reads a data file as a stream of examples, in the format that is named or that its first line shows."""
+
+from collections.abc import Iterator
+from difflib import get_close_matches
+from itertools import chain
+from pathlib import Path
+from typing import Literal, overload
+
+from relclf.data.lines import Line, display_name, open_text, read_lines
+from relclf.data.readers import READERS, Reader
+from relclf.errors import DataError, UserMistake
+from relclf.example import Example
+
+__all__ = ["detect_format", "open_text", "read_examples"]
+
+
+@overload
+def read_examples(
+    path: Path | str, format: str = "auto", *, keep_bad: Literal[False] = False
+) -> Iterator[Example]: ...
+@overload
+def read_examples(
+    path: Path | str, format: str = "auto", *, keep_bad: bool
+) -> Iterator[Example | DataError]: ...
+def read_examples(
+    path: Path | str, format: str = "auto", *, keep_bad: bool = False
+) -> Iterator[Example | DataError]:
+    """The examples of a data file ("-": standard input), one at a time, in its order.
+
+    `format` is a name in READERS, or "auto": the first line that is not blank shows it. A malformed
+    record is raised as a DataError ("file:line: ..."); with `keep_bad` it is yielded in its place and
+    reading goes on. A file without a record is a DataError too.
+    """
+    name = display_name(path)
+    lines = read_lines(path)
+    if format == "auto":
+        first, lines = _first_line(lines, name)
+        format = _format_of(first, name)
+    empty = True
+    for item in _reader(format).read(lines, name):
+        if isinstance(item, DataError) and not keep_bad:
+            raise item
+        empty = False
+        yield item
+    if empty:
+        raise DataError(_empty(name))
+
+
+def detect_format(path: Path | str) -> str:
+    """The format of a file by its first line that is not blank; DataError where no format fits."""
+    name = display_name(path)
+    first, _ = _first_line(read_lines(path), name)
+    return _format_of(first, name)
+
+
+def _first_line(lines: Iterator[Line], name: str) -> tuple[tuple[int, str], Iterator[Line]]:
+    """The first line that is not blank, and the lines from it on."""
+    for number, text in lines:
+        if isinstance(text, DataError):
+            raise text
+        if text and not text.isspace():
+            return (number, text), chain([(number, text)], lines)
+    raise DataError(_empty(name))
+
+
+def _empty(name: str) -> str:
+    return f"{name}: no sentences in it, the file is empty. See docs/formats.md for what it must hold."
+
+
+def _format_of(line: tuple[int, str], name: str) -> str:
+    number, text = line
+    for format, reader in READERS.items():
+        if reader.recognises(text):
+            return format
+    start = text if len(text) <= 40 else text[:40] + "…"
+    raise DataError(
+        f"{name}:{number}: not a format that relclf reads (the line begins {start!r}). "
+        f"It reads {' and '.join(READERS)}, see docs/formats.md."
+    )
+
+
+def _reader(format: str) -> Reader:
+    if format in READERS:
+        return READERS[format]
+    close = get_close_matches(format, READERS, n=1)
+    raise UserMistake(
+        f"unknown format {format!r}"
+        + (f", did you mean {close[0]!r}?" if close else ".")
+        + f" The formats are auto, {', '.join(READERS)}."
+    )
