@@ -82,7 +82,9 @@ def _set(draft: Draft, key: KeyPath, value_text: str, origin: Place) -> None:
     except UserMistake as error:
         draft.mistakes.append(Mistake(origin, key, str(error).removeprefix(f"{origin}: ")))
         return
-    draft.mistakes.extend(Mistake(each.place, (*key, *each.key), each.what) for each in document.mistakes)
+    draft.mistakes.extend(
+        Mistake(each.place, (*key, *each.key), each.what, each.hides) for each in document.mistakes
+    )
     section = _section_of(draft, key, origin)
     if section is None:
         return

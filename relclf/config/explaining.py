@@ -13,7 +13,7 @@ from relclf.config.mistakes import KeyPath, Mistake, dotted, shown
 
 def explained(error: ValidationError, draft: Draft) -> Iterator[Mistake]:
     """The mistakes that pydantic found, one for each key, without those that only follow from another."""
-    refused = {mistake.key for mistake in draft.mistakes}
+    refused = {mistake.key for mistake in draft.mistakes if mistake.hides}
     found: dict[KeyPath, tuple[str, str, SectionKeys, Key | None]] = {}
     for each in error.errors(include_url=False, include_input=False):
         key, section, about = _locate(each["loc"])

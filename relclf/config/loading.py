@@ -64,7 +64,6 @@ def changed_keys(a: "ExperimentConfig", b: "ExperimentConfig") -> list[str]:
 def _checked(draft: Draft, overrides: Sequence[str]) -> "ExperimentConfig":
     from pydantic import ValidationError
 
-    from relclf.config.explaining import explained
     from relclf.config.schema import ExperimentConfig
 
     for order, text in enumerate(overrides, 1):
@@ -73,6 +72,8 @@ def _checked(draft: Draft, overrides: Sequence[str]) -> "ExperimentConfig":
     try:
         config = ExperimentConfig.model_validate(draft.values)
     except ValidationError as error:
+        from relclf.config.explaining import explained
+
         raise refusal([*draft.mistakes, *explained(error, draft)]) from None
     if draft.mistakes:
         raise refusal(draft.mistakes)
@@ -102,8 +103,12 @@ class _ConfigDumper(yaml.SafeDumper):
 
 
 def _represent_text(dumper: yaml.SafeDumper, text: str) -> yaml.ScalarNode:
-    ambiguous = not isinstance(plain_scalar(text), str) or text == "<<"
-    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if ambiguous else None)
+    style = None
+    if not text.isprintable():
+        style = '"'  # with escapes: PyYAML's other styles lose some of the Unicode line breaks
+    elif not isinstance(plain_scalar(text), str) or text == "<<":
+        style = "'"
+    return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 
 def _represent_list(dumper: yaml.SafeDumper, items: Sequence[Any]) -> yaml.SequenceNode:

@@ -30,11 +30,15 @@ class Place:
 
 @dataclass(frozen=True)
 class Mistake:
-    """One line of an error message: "place: key: what is wrong"."""
+    """One line of an error message: "place: key: what is wrong".
+
+    `hides`: the value itself was refused, so nothing more can be said of it.
+    """
 
     place: Place
     key: KeyPath
     what: str
+    hides: bool = False
 
     def __str__(self) -> str:
         return ": ".join(part for part in (str(self.place), dotted(self.key), self.what) if part)

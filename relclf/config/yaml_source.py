@@ -21,6 +21,9 @@ LARGEST_FILE = 2**20
 DEEPEST = 50
 """Mappings and lists inside each other; a config has four."""
 
+MOST_VALUES = 10_000
+"""Keys, values and ends of mappings and lists; a config has a few hundred."""
+
 _NULL = re.compile(r"~|null|Null|NULL|")
 _BOOL = re.compile(r"true|True|TRUE|false|False|FALSE")
 _INT = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
@@ -133,7 +136,11 @@ class _Composer:
     def events(self, text: str) -> Iterator[Any]:
         """PyYAML's events of the text; what it cannot parse is refused in plain words."""
         try:
-            yield from yaml.parse(text, Loader=yaml.SafeLoader)
+            for count, event in enumerate(yaml.parse(text, Loader=yaml.SafeLoader)):
+                if count > MOST_VALUES:
+                    what = f"more than {MOST_VALUES:,} keys and values. Name the config, not a data file."
+                    raise refusal([Mistake(self.place_of(event), (), what)])
+                yield event
         except yaml.reader.ReaderError as error:
             line, column = _line_and_column(text, error.position)
             what = f"the character U+{error.character:04X} is not allowed in YAML. Remove it."
@@ -155,7 +162,7 @@ class _Composer:
         if isinstance(event, yaml.AliasEvent):
             return self.refuse(event, path, f"an alias (*{event.anchor}). Write the value itself.")
         if event.anchor is not None:
-            self.refuse(event, path, f"an anchor (&{event.anchor}). Configs have no aliases; remove it.")
+            self.refuse_anchor(event, path)
         if isinstance(event, yaml.MappingStartEvent):
             return self._mapping(event, events, path)
         if isinstance(event, yaml.SequenceStartEvent):
@@ -193,7 +200,7 @@ class _Composer:
             return None
         before = len(self.mistakes)
         if event.anchor is not None:
-            self.refuse(event, path, f"an anchor (&{event.anchor}). Configs have no aliases; remove it.")
+            self.refuse_anchor(event, path)
         key = self._scalar(event, path)
         if len(self.mistakes) > before:
             return None
@@ -253,6 +260,11 @@ class _Composer:
 
     def refuse(self, event: Any, path: KeyPath, what: str) -> None:
         """Note a mistake at this event; the value becomes None."""
+        self.mistakes.append(Mistake(self.place_of(event), path, what, hides=True))
+
+    def refuse_anchor(self, event: Any, path: KeyPath) -> None:
+        """Note an anchor; the value under it is read all the same."""
+        what = f"an anchor (&{event.anchor}). Configs have no aliases; remove it."
         self.mistakes.append(Mistake(self.place_of(event), path, what))
 
     def place(self, line: int, column: int) -> Place:
