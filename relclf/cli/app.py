@@ -1,22 +1,46 @@
 """The command line: one Typer application, one file a command, each importing its work when it runs."""
 
+import io
+import sys
+from typing import Annotated
+
 import typer
 
 from relclf.cli import commands
+from relclf.version import __version__
 
 app = typer.Typer(
     name="relclf",
     no_args_is_help=True,
     add_completion=True,
     pretty_exceptions_enable=False,
-    rich_markup_mode="rich",
+    rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
-    help="Relation classification experiments: train small networks fast and reproducibly, "
-    "and trust the numbers.",
 )
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        print(f"relclf {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def relclf(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit."),
+    ] = False,
+) -> None:
+    """Relation classification experiments: train small networks fast, and trust the numbers."""
+
+
 commands.register(app)
 
 
 def main() -> None:
     """Entry point of the `relclf` script."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows "?", and nothing fails
     app()

@@ -25,7 +25,10 @@ def evaluate(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Score a run on its test or dev split or on another file, and keep the result in RUN/evaluations/."""
+    """Score a run on labelled sentences.
+
+    The result is kept in RUN/evaluations/.
+    """
     from relclf.cli.reporting import messages
     from relclf.prediction.evaluating import evaluate_run, write_answers, write_predictions
     from relclf.prediction.opening import open_trained

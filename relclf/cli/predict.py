@@ -31,7 +31,10 @@ def predict(
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. [default: all cores]")] = None,
 ) -> None:
-    """Label sentences: one line each with id, relation and probability, in the order of the file."""
+    """Label the sentences of a file, of any size.
+
+    One line each with id, relation and probability, in the order of the file.
+    """
     from relclf.errors import UserMistake
 
     chosen = format_ or ("csv" if output is not None and ".csv" in output.suffixes[-2:] else "jsonl")

@@ -13,7 +13,7 @@ def runs(
     runs_dir: Annotated[Path, typer.Option(help="The folder that holds the runs.")] = Path("runs"),
     json_: Annotated[bool, typer.Option("--json", help="Print one JSON object a run.")] = False,
 ) -> None:
-    """List the runs of a folder: state, epochs, best epoch and its dev macro-F1."""
+    """List runs with their state and best score."""
     import json
 
     from rich import box

@@ -40,7 +40,10 @@ def score(
     ] = None,
     json: Annotated[bool, typer.Option("--json", help="Print every defined score as JSON instead.")] = False,
 ) -> None:
-    """Score two files of answers: "id TAB relation" lines, or one relation a line."""
+    """Score a file of answers against a key.
+
+    Lines are "id TAB relation", or one relation a line.
+    """
     from json import dumps
 
     from relclf.scoring.files import score_files

@@ -39,7 +39,10 @@ def train(
         bool, typer.Option("--json", help="One JSON record an epoch on standard output.")
     ] = False,
 ) -> None:
-    """Train a network, one row an epoch, and keep everything in a run directory."""
+    """Train a network and keep everything in a run directory.
+
+    Prints a row an epoch, then best and last side by side, and what to type next.
+    """
     overrides = list(set_ or [])
     experiment = _experiment(config, overrides, run, runs_dir, resume, from_, all_data, epochs)
     _follow(experiment, quiet, json_)

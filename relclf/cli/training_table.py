@@ -104,10 +104,7 @@ class TrainingTable:
             text = f"{name:9}{record.epoch:>6}{loss(record.dev_loss):>11}"
             text += f"{percent(record.dev_macro_f1):>9} ±{percent(record.dev_macro_f1_se):<4}"
             if self._monitor:
-                value = (
-                    loss(record.monitored) if lower_is_better(self._monitor) else percent(record.monitored)
-                )
-                text += f"   {value:>{len(MONITOR_WORDS[self._monitor])}}"
+                text += f"   {self._monitored(record):>{len(MONITOR_WORDS[self._monitor])}}"
             self._console.print(Text(f"{text}   {remark}"))
         at_95 = reached_95(records)
         if at_95 is not None:
@@ -122,6 +119,9 @@ class TrainingTable:
         width = 32 if self._console.width < 100 else 48
         self._console.print(
             Text(f"macro-F1 {sparkline(scores, width)}   dev loss {sparkline(losses, width)}", no_wrap=True)
+        )
+        self._console.print(
+            Text("train macro-F1: the epoch's own predictions, with dropout, while the weights move", "dim")
         )
 
 
@@ -141,7 +141,8 @@ def _header_lines(experiment: Experiment) -> list[str]:
     parameters = sum(parameter.numel() for parameter in experiment.state.model.parameters())
     return [
         f"relclf train · seed {config.seed} · {device} · {experiment.run.path}",
-        f"data   {len(inputs.train):,} train · {dev} · {len(inputs.relations)} relations{negative} · {vocabulary}{vectors}",
+        f"data   {len(inputs.train):,} train · {dev} · {len(inputs.relations)} relations{negative} · "
+        f"{vocabulary}{vectors}",
         f"model  {model.name} {width} -> {model.filters} filters of {windows} -> {len(inputs.relations)} · "
         f"{parameters:,} parameters",
     ]

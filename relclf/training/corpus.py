@@ -96,7 +96,8 @@ def check_hash(config: ExperimentConfig, name: str, path: Path) -> str:
 
 def cut_note(cut: int, name: str, config: ExperimentConfig) -> str:
     """What to say of sentences that were cut to max_length."""
-    return f"{name}: {cut} sentences cut to {config.encoding.max_length} tokens around their mentions (too_long: window)"
+    length = config.encoding.max_length
+    return f"{name}: {cut} sentences cut to {length} tokens around their mentions (too_long: window)"
 
 
 def _relations(train: Sequence[Example], negative: str | None, path: Path) -> RelationSet:
