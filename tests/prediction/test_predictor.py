@@ -1,0 +1,49 @@
+"""Labelling sentences from Python."""
+
+from pathlib import Path
+
+import pytest
+
+import relclf
+from relclf.errors import DataError
+from relclf.prediction.evaluating import evaluate_run
+from relclf.prediction.opening import open_trained
+from tests.tiny import read_tiny_corpus, tiny_examples
+
+SENTENCE = {"text": "the storm caused the flood", "head": [4, 9], "tail": [21, 26]}
+
+
+def test_a_sentence_gets_the_most_probable_relation(tiny_run: Path) -> None:
+    [prediction] = relclf.load(tiny_run).predict([SENTENCE])
+    assert prediction.id == "1"
+    assert prediction.relation == next(iter(prediction.probabilities))
+    assert prediction.probability == pytest.approx(max(prediction.probabilities.values()), abs=1e-6)
+    assert sum(prediction.probabilities.values()) == pytest.approx(1, abs=1e-5)
+
+
+def test_examples_tokens_and_text_give_the_same_answer(tiny_run: Path) -> None:
+    tokens = {"tokens": ["the", "storm", "caused", "the", "flood"], "head": [1, 2], "tail": [4, 5]}
+    by_text, by_tokens = relclf.load(tiny_run).predict([SENTENCE, tokens])
+    assert by_text.probabilities == by_tokens.probabilities
+
+
+def test_predictions_are_those_of_evaluate(tiny_run: Path) -> None:
+    folder = tiny_run.parents[1]
+    result = evaluate_run(open_trained(tiny_run), data=folder / "train.jsonl")
+    names = result.labelled.relations.names
+    predicted = relclf.load(tiny_run).predict(read_tiny_corpus(folder))
+    assert [p.relation for p in predicted] == [names[i] for i in result.evaluation.predicted]
+
+
+def test_words_never_seen_and_the_shortest_sentences_are_labelled(tiny_run: Path) -> None:
+    predictions = relclf.load(tiny_run).predict(tiny_examples())
+    assert [p.id for p in predictions] == ["t1", "t2", "t3", "t4", "t5", "t6"]
+
+
+def test_no_sentences_give_no_predictions(tiny_run: Path) -> None:
+    assert relclf.load(tiny_run).predict([]) == []
+
+
+def test_a_malformed_sentence_is_named_by_its_place(tiny_run: Path) -> None:
+    with pytest.raises(DataError, match="sentence 2"):
+        relclf.load(tiny_run).predict([SENTENCE, {"text": "no mentions"}])
