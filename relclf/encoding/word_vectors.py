@@ -1,15 +1,14 @@
 """Reads word vectors from a text file in GloVe's or word2vec's form."""
 
-import gzip
-import io
 import warnings
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from relclf.data.lines import open_bytes
 from relclf.encoding.vocabulary import Vocabulary
 from relclf.errors import DataError, UserMistake
 
@@ -31,7 +30,7 @@ def read_word_vectors(path: Path, width: int, *, lowercase: bool, fold_digits: b
     normal = Vocabulary((), 2, lowercase, fold_digits).normalise
     rows: list[NDArray[np.float32]] = []
     ids: dict[str, int] = {}
-    with _open(path) as file:
+    with open_bytes(path) as file:
         try:
             for number, line in enumerate(file, 1):
                 if number == 1 and _is_header(line, width, path):
@@ -39,25 +38,11 @@ def read_word_vectors(path: Path, width: int, *, lowercase: bool, fold_digits: b
                 word, row = _parse(line, width, f"{path}:{number}")
                 if ids.setdefault(normal(word), len(rows)) == len(rows):
                     rows.append(row)
-        except (EOFError, gzip.BadGzipFile, OSError) as error:
+        except (EOFError, OSError, zlib.error) as error:
             raise UserMistake(f"{path}: cannot be read ({error}). Fetch the file again.") from None
     if not rows:
         raise UserMistake(f"{path}: no word vectors in the file. Each line needs a word and {width} numbers.")
     return WordVectors(tuple(ids), np.stack(rows))
-
-
-def _open(path: Path) -> BinaryIO:
-    try:
-        file = path.open("rb")
-    except FileNotFoundError:
-        raise UserMistake(f"{path}: no such vectors file. Check encoding.vectors.") from None
-    except OSError as error:
-        raise UserMistake(f"{path}: cannot be read ({error.strerror}). Check encoding.vectors.") from None
-    if file.read(2) == b"\x1f\x8b":
-        file.close()
-        return io.BufferedReader(gzip.open(path, "rb"))
-    file.seek(0)
-    return file
 
 
 def _is_header(line: bytes, width: int, path: Path) -> bool:

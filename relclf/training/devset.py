@@ -10,6 +10,7 @@ from relclf.config.schema import ExperimentConfig
 from relclf.errors import UserMistake
 from relclf.models.cnn import Cnn
 from relclf.models.losses import Objective
+from relclf.relations import RelationSet
 from relclf.runs.files import write_text
 from relclf.scoring.metrics import score
 from relclf.scoring.resampling import standard_error
@@ -49,11 +50,16 @@ def score_dev(
     else:
         value = score(monitor, matrix, dev.relations)
         if value is None:
-            raise UserMistake(
-                f"training.monitor: {monitor} is not defined for this corpus. {_MONITOR_NEEDS[monitor]}"
-            )
+            raise _undefined(monitor)
         monitored = float(value)
     return DevScores(evaluation.loss, evaluation.nll, float(macro_f1), macro_f1_se, monitored, evaluation)
+
+
+def check_monitor(monitor: str, relations: RelationSet) -> None:
+    """Raise UserMistake where the monitored score cannot be defined for these relations."""
+    everything_right = np.eye(len(relations), dtype=np.int64)
+    if monitor not in ("loss", "nll") and score(monitor, everything_right, relations) is None:
+        raise _undefined(monitor)
 
 
 def write_dev_predictions(path: Path, dev: LabelledSet, evaluation: Evaluation) -> None:
@@ -68,6 +74,10 @@ def write_dev_predictions(path: Path, dev: LabelledSet, evaluation: Evaluation) 
         for i, gold, predicted, scores in zip(dev.ids, dev.gold, evaluation.predicted, rounded, strict=True)
     )
     write_text(path, "".join(line + "\n" for line in lines))
+
+
+def _undefined(monitor: str) -> UserMistake:
+    return UserMistake(f"training.monitor: {monitor} is not defined for this corpus. {_MONITOR_NEEDS[monitor]}")
 
 
 _MONITOR_NEEDS = {

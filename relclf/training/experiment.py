@@ -3,26 +3,25 @@
 import contextlib
 import copy
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from relclf.config.loading import changed_keys, config_from_mapping, dump_config, load_config
-from relclf.config.schema import ExperimentConfig
+from relclf.config.schema import ExperimentConfig, TrainingConfig
 from relclf.encoding.dataset import encode
 from relclf.errors import Interrupted, RelclfError, UserMistake
 from relclf.models.losses import build_objective
 from relclf.runs.directory import FORMAT, RunDirectory, create_run, open_run
 from relclf.runs.environment import available_cores, describe_environment
-from relclf.runs.files import link_or_copy, write_bytes, write_json, write_text
+from relclf.runs.files import link_or_copy, remove_leftovers, write_bytes, write_json, write_text
 from relclf.runs.lock import RunLock
-from relclf.runs.records import EpochRecord, best_record, write_records
+from relclf.runs.records import EpochRecord, best_record, read_records, write_records
 from relclf.runs.summary import summarise
 from relclf.training.checkpoint import (
     TrainingState,
-    checkpoint_epoch,
     load_weights,
     read_checkpoint,
     restore_checkpoint,
@@ -30,7 +29,7 @@ from relclf.training.checkpoint import (
 )
 from relclf.training.corpus import Corpus, read_corpus, with_hashes
 from relclf.training.device import choose_device, device_name, prepare_torch
-from relclf.training.devset import write_dev_predictions
+from relclf.training.devset import check_monitor, write_dev_predictions
 from relclf.training.evaluation import evaluate, labelled_set
 from relclf.training.interruption import StopRequest
 from relclf.training.loop import LoopInputs, NotFinite, run_epochs
@@ -108,8 +107,10 @@ class Experiment:
             self.lock.release()
 
     def _write_summary(self, reason: StopReason) -> None:
+        """Sum up the records on disk: after an error they are what a resumed run goes on from."""
         monitor = self.inputs.config.training.monitor
-        write_json(self.run.summary, summarise(self.state.records, monitor, self.state.best_from, reason))
+        records = read_records(self.run.records)
+        write_json(self.run.summary, summarise(records, monitor, self.state.best_from, reason))
 
 
 def start(config: ExperimentConfig, name: str, runs_dir: Path, explicit: Path | None) -> Experiment:
@@ -121,6 +122,8 @@ def start(config: ExperimentConfig, name: str, runs_dir: Path, explicit: Path | 
     prepare_torch(config.training, device, threads)
     config = with_hashes(config)
     corpus = read_corpus(config)
+    if corpus.dev is not None:
+        check_monitor(config.training.monitor, corpus.relations)
     network = new_network(config, corpus)
     network.model.to(device)
     optimizer = build_optimizer(config.training.optimizer, network.model.parameters(), device)
@@ -163,14 +166,15 @@ def resume(path: Path, checkpoint: str = "last", overrides: Sequence[str] = ()) 
             network.model, optimizer, torch_generator(config.seed, "dropout", 0, device), []
         )
         restore_checkpoint(run.checkpoint(checkpoint), state)
+        _check_not_shortened(before.training, config.training, state, len(network.relations))
+        experiment = _experiment(config, corpus, network, state, run, device, threads, lock)
         if config != before:
             write_text(run.config, dump_config(config, run.path))
-        experiment = _experiment(config, corpus, network, state, run, device, threads, lock)
-        _settle(experiment, checkpoint)
+        notes = _settle(experiment, checkpoint)
     except BaseException:
         lock.release()
         raise
-    return experiment
+    return replace(experiment, notes=(*experiment.notes, *notes))
 
 
 def _experiment(
@@ -209,34 +213,80 @@ def _check_extension(before: ExperimentConfig, after: ExperimentConfig) -> None:
         )
 
 
-def _settle(experiment: Experiment, checkpoint: str) -> None:
-    """Make the files beside the restored checkpoint agree with it."""
-    run, state = experiment.run, experiment.state
-    completed = len(state.records)
+def _check_not_shortened(
+    before: TrainingConfig, after: TrainingConfig, state: TrainingState, relations: int
+) -> None:
+    """Raise UserMistake where training would have ended before the state that it goes on from."""
+    if after == before:
+        return
+    past = len(state.records) - (state.progress is None)
+    for epochs in range(1, past + 1):
+        if stop_reason(state.records[:epochs], after, relations) is not None:
+            raise UserMistake(
+                f"with these values training would have ended after epoch {epochs}, but the run has gone on "
+                f"to epoch {past + 1}. A resumed run can only become longer; train a new one."
+            )
+
+
+def _settle(experiment: Experiment, checkpoint: str) -> list[str]:
+    """Make the files beside the restored checkpoint agree with it; returns what a person should know."""
+    run, state, inputs = experiment.run, experiment.state, experiment.inputs
+    remove_leftovers(run.path)
     if checkpoint != "last":
-        _keep_discarded_records(run, completed)
+        _keep_discarded_records(run, len(state.records))
         link_or_copy(run.checkpoint(checkpoint), run.checkpoint("last"))
     write_records(run.records, state.records)
+    notes = _settle_best(experiment, chosen=checkpoint != "last")
     best_path = run.checkpoint("best")
-    best_epoch = checkpoint_epoch(best_path) if best_path.exists() else None
-    if best_epoch is not None and best_epoch > completed:
-        # An epoch that is now discarded has overwritten the best weights of those kept.
-        state.best_from = completed + 1 if state.progress else max(1, completed)
-        best_path.unlink()
-    best = best_record(state.records, experiment.inputs.config.training.monitor, state.best_from)
-    if best is not None and best.epoch == completed != best_epoch:
-        # The process ended after the checkpoint of a new best epoch, before it was named so.
-        link_or_copy(run.checkpoint("last"), best_path)
-    if experiment.inputs.dev is not None and best_path.exists():
+    if inputs.dev is not None and best_path.exists():
         model = copy.deepcopy(state.model)
         load_weights(best_path, model, read_checkpoint(best_path)[0])
-        evaluation = evaluate(model, experiment.inputs.dev.dataset, experiment.inputs.objective)
-        write_dev_predictions(run.dev_predictions, experiment.inputs.dev, evaluation)
+        evaluation = evaluate(model, inputs.dev.dataset, inputs.objective)
+        write_dev_predictions(run.dev_predictions, inputs.dev, evaluation)
+    else:
+        run.dev_predictions.unlink(missing_ok=True)
+    return notes
+
+
+def _settle_best(experiment: Experiment, chosen: bool) -> list[str]:
+    """Make `best` the checkpoint of the best record. `chosen`: the person went back with --from."""
+    run, state = experiment.run, experiment.state
+    completed = len(state.records)
+    path = run.checkpoint("best")
+    found = _epoch_of_best(path, chosen)
+    notes = []
+    if found is None or found > completed:
+        # Removed or broken, or overwritten by an epoch that is now discarded: only what comes can be the best.
+        path.unlink(missing_ok=True)
+        state.best_from = completed + 1 if state.progress else max(1, completed)
+        if state.best_from > 1:
+            notes.append(f"the earlier best weights are lost: best counts from epoch {state.best_from} on")
+    best = best_record(state.records, experiment.inputs.config.training.monitor, state.best_from)
+    if best is not None and best.epoch == completed != found:
+        # The process ended after the checkpoint of a new best epoch, before it was named so.
+        link_or_copy(run.checkpoint("last"), path)
+    return notes
+
+
+def _epoch_of_best(path: Path, chosen: bool) -> int | None:
+    """The epoch of the checkpoint `best`; None where there is none, or a broken one and the person went back."""
+    if not path.exists():
+        return None
+    try:
+        return len(read_checkpoint(path)[1]["records"])
+    except UserMistake as error:
+        if chosen:
+            return None
+        what = str(error).split(". ")[0]
+        raise UserMistake(
+            f"{what}. Remove it to go on from the last epoch without it; earlier epochs cannot be the best then."
+        ) from None
 
 
 def _keep_discarded_records(run: RunDirectory, completed: int) -> None:
     """Move the records after `completed` epochs to the end of records.discarded.jsonl."""
     lines = run.records.read_bytes().splitlines(keepends=True) if run.records.exists() else []
     before = run.discarded_records.read_bytes() if run.discarded_records.exists() else b""
-    if later := b"".join(lines[completed:]):
+    later = b"".join(line for line in lines[completed:] if line.endswith(b"\n"))
+    if not before.endswith(later):  # else an interrupted resume has moved them
         write_bytes(run.discarded_records, before + later)
