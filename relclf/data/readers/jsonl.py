@@ -1,7 +1,7 @@
 """Reads JSON lines: one object a line, with text or tokens, the spans of head and tail, and the relation."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from difflib import get_close_matches
 from typing import Any
 
@@ -28,12 +28,12 @@ def read(lines: Iterable[Line], name: str) -> Iterator[Example | DataError]:
 
 
 def parse_record(record: object, source: str, default_id: str) -> Example:
-    """The example in one record: a mapping with the keys of the format, others ignored.
+    """The example in one record of the format.
 
-    `source` begins the message of the DataError that a malformed record raises; `default_id` is the id
-    of a record without one.
+    `record` is a dict as JSON gives it; extra keys are ignored. `source` begins the message of the DataError
+    that a malformed record raises; `default_id` is the id of a record without one.
     """
-    if not isinstance(record, Mapping):
+    if not isinstance(record, dict):
         raise DataError(f"{source}: must be an object with keys, {{...}} (got {_shown(record)}).")
     if "text" in record:
         if "tokens" in record:
@@ -66,7 +66,7 @@ def _parsed(line: str | DataError, source: str) -> Any:
     raise DataError(f"{source}: {reason}. Each line must hold one JSON object.")
 
 
-def _required(record: Mapping[str, Any], key: str, source: str, what: str) -> Any:
+def _required(record: dict[str, Any], key: str, source: str, what: str) -> Any:
     if key in record:
         return record[key]
     names = [name for name in record if isinstance(name, str)]
@@ -94,7 +94,7 @@ def _tokens(value: Any, source: str) -> tuple[str, ...]:
 
 
 def _spans(
-    record: Mapping[str, Any], length: int, unit: str, source: str
+    record: dict[str, Any], length: int, unit: str, source: str
 ) -> tuple[tuple[int, int], tuple[int, int]]:
     head = _span(record, "head", length, unit, source)
     tail = _span(record, "tail", length, unit, source)
@@ -105,19 +105,17 @@ def _spans(
     return head, tail
 
 
-def _span(record: Mapping[str, Any], key: str, length: int, unit: str, source: str) -> tuple[int, int]:
+def _span(record: dict[str, Any], key: str, length: int, unit: str, source: str) -> tuple[int, int]:
     """The half-open span under a key, checked against the length of the sentence (in characters or tokens)."""
     value = _required(record, key, source, f'no "{key}"')
-    match value:
-        case [int(start), int(end)] | {"start": int(start), "end": int(end)} if not (
-            isinstance(start, bool) or isinstance(end, bool)
-        ):
-            pass
-        case _:
-            raise DataError(
-                f'{source}: "{key}" must be [start, end] or {{"start": ..., "end": ...}} in whole numbers '
-                f"(got {_shown(value)})."
-            )
+    start, end = value if isinstance(value, list | tuple) and len(value) == 2 else (None, None)
+    if isinstance(value, dict):
+        start, end = value.get("start"), value.get("end")
+    if type(start) is not int or type(end) is not int:  # True is an int too, but no place in a sentence
+        raise DataError(
+            f'{source}: "{key}" must be [start, end] or {{"start": ..., "end": ...}} in whole numbers '
+            f"(got {_shown(value)})."
+        )
     if start == end:
         raise DataError(
             f'{source}: "{key}" [{start}, {end}] is empty. The end is the first place after the mention.'

@@ -1,0 +1,113 @@
+"""Text files line by line: encodings, gzip, pipes, and what is refused."""
+
+import gzip
+import io
+import os
+import threading
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from relclf.data.lines import LONGEST_LINE, open_text, read_lines
+from relclf.errors import DataError, UserMistake
+
+
+def written(path: Path, content: bytes) -> Path:
+    path.write_bytes(content)
+    return path
+
+
+def message(path: Path) -> str:
+    with pytest.raises(UserMistake) as caught:
+        list(open_text(path))
+    return str(caught.value).replace(str(path), path.name)
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_a_byte_order_mark_crlf_and_a_last_line_without_an_end_are_fine(
+    tmp_path: Path, pack: type[bytes]
+) -> None:
+    path = written(tmp_path / "a", pack(b"\xef\xbb\xbfone\r\n\r\n\tthr\xc3\xa9e"))
+    assert list(open_text(path)) == [(1, "one"), (2, ""), (3, "\tthrée")]
+
+
+def test_gzip_files_joined_end_to_end_are_read_as_one(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.gz", gzip.compress(b"one\n") + gzip.compress(b"two\n"))
+    assert [text for _, text in open_text(path)] == ["one", "two"]
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+def test_standard_input_may_be_gzip(monkeypatch: pytest.MonkeyPatch, pack: type[bytes]) -> None:
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(pack(b"one\ntwo\n"))))
+    assert list(open_text("-")) == [(1, "one"), (2, "two")]
+
+
+def test_a_pipe_hands_on_each_line_before_the_next_is_written(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    seen = threading.Event()
+    answers: list[bool] = []
+
+    def write() -> None:
+        with pipe.open("wb", buffering=0) as file:
+            file.write(b"o")
+            file.write(b"ne\n")
+            answers.append(seen.wait(timeout=10))
+            file.write(b"two\n")
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    lines = open_text(pipe)
+    assert next(lines) == (1, "one")
+    seen.set()
+    assert next(lines) == (2, "two")
+    writer.join()
+    assert answers == [True]
+
+
+def test_a_line_that_is_not_utf8_is_named_with_its_byte(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.txt", b"one\nna\xefve\nthree\n")
+    expected = "a.txt:2: byte 3 of the line (0xef) is not UTF-8. Save the file as UTF-8."
+    assert message(path) == expected
+    found = [
+        text if isinstance(text, str) else str(text).replace(str(path), "a.txt")
+        for _, text in read_lines(path)
+    ]
+    assert found == ["one", expected, "three"]
+
+
+def test_an_overlong_line_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
+    path = written(tmp_path / "a.gz", gzip.compress(b"x" * (LONGEST_LINE + 1), compresslevel=1))
+    assert message(path) == "a.gz:1: a line of more than 16,777,216 bytes. Is this a text file?"
+
+
+def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
+    assert message(tmp_path / "no.txt") == "no.txt: no such file. Check the path."
+    assert message(tmp_path) == f"{tmp_path.name}: is a folder, not a file. Name a file in it."
+
+
+def test_gzip_that_is_cut_off_or_damaged_is_refused(tmp_path: Path) -> None:
+    whole = gzip.compress(b"".join(b"line %d\n" % number for number in range(1000)))
+    for content in (whole[:-4], whole[: len(whole) // 2], whole[:400] + b"\0\0\0" + whole[403:]):
+        text = message(written(tmp_path / "a.gz", content))
+        assert text.startswith("a.gz: the gzip data is damaged or cut off after line ")
+        assert text.endswith("Copy or download the file again.")
+
+
+@given(
+    st.lists(st.text(st.characters(exclude_characters="\r\n\ufeff", exclude_categories=["Cs"])), min_size=1)
+)
+def test_lines_survive_a_round_trip_through_gzip(
+    tmp_path_factory: pytest.TempPathFactory, lines: list[str]
+) -> None:
+    path = written(
+        tmp_path_factory.getbasetemp() / "round", gzip.compress("".join(f"{x}\n" for x in lines).encode())
+    )
+    assert list(open_text(path)) == list(enumerate(lines, 1))
+
+
+def test_a_data_error_is_what_open_text_raises_for_bad_bytes(tmp_path: Path) -> None:
+    with pytest.raises(DataError):
+        list(open_text(written(tmp_path / "utf16", "ab\n".encode("utf-16"))))
