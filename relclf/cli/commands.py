@@ -6,6 +6,7 @@ import typer
 
 from relclf.cli import config
 from relclf.cli.evaluate import evaluate
+from relclf.cli.init import init
 from relclf.cli.predict import predict
 from relclf.cli.reporting import reports_errors
 from relclf.cli.runs import runs
@@ -25,6 +26,7 @@ def register(app: typer.Typer) -> None:
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {
+    "init": init,
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
