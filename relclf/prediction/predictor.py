@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from relclf.data.readers.jsonl import parse_record
 from relclf.encoding.dataset import encode, fit_length
-from relclf.errors import DataError, UserMistake
+from relclf.errors import UserMistake
 from relclf.example import Example
 from relclf.prediction.evaluating import probabilities
 from relclf.prediction.opening import OpenedRun, open_trained
@@ -88,7 +88,4 @@ def _example(value: Mapping[str, Any] | Example, place: int) -> Example:
         return value
     if not isinstance(value, Mapping):
         raise UserMistake(f"sentence {place}: must be a mapping or an Example (got {type(value).__name__}).")
-    result = parse_record(dict(value), f"sentence {place}", str(place))
-    if isinstance(result, DataError):
-        raise result
-    return result
+    return parse_record(dict(value), f"sentence {place}", str(place))
