@@ -112,13 +112,11 @@ def create_run(
     try:
         folder.mkdir(parents=True, exist_ok=True)
         _remove_abandoned(folder)
-        draft = RunDirectory(Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder)))
-        draft.path.chmod(0o777 & ~_umask())
+        draft, lock = _locked_draft(folder)
     except OSError as error:
         raise Failure(
             f"{folder}: cannot hold a run: {error.strerror}. Choose another folder with --runs-dir."
         ) from None
-    lock = RunLock(draft.path)
     try:
         fill(draft)
         sync_folder(draft.path)
@@ -143,6 +141,23 @@ def list_runs(runs_dir: Path) -> list[RunDirectory]:
 
 
 _DRAFT = ".new-run-"
+
+
+def _locked_draft(folder: Path) -> tuple[RunDirectory, RunLock]:
+    """A hidden folder and its lock; where another creation takes it for abandoned before it is locked, a new one."""
+    while True:
+        path = Path(tempfile.mkdtemp(prefix=_DRAFT, dir=folder))
+        path.chmod(0o777 & ~_umask())
+        with contextlib.suppress(UserMistake):
+            try:
+                lock = RunLock(path)
+            except Failure:
+                if path.exists():
+                    raise
+                continue
+            if (path / ".lock").exists():
+                return RunDirectory(path), lock
+            lock.release()
 
 
 def _publish(draft: Path, explicit: Path | None, runs_dir: Path, name: str) -> Path:
@@ -181,7 +196,7 @@ def _remove_abandoned(folder: Path) -> None:
     for path in folder.glob(f"{_DRAFT}*"):
         if not (path / ".lock").exists():
             continue
-        with contextlib.suppress(UserMistake, FileNotFoundError):
+        with contextlib.suppress(UserMistake, Failure):  # in use, or published this moment
             lock = RunLock(path)
             shutil.rmtree(path, ignore_errors=True)
             lock.release()

@@ -19,7 +19,7 @@ def written_beside(path: Path, need: int | None = None) -> Iterator[BinaryIO]:
     It is written beside `path`, flushed to disk (file and folder) and renamed. `need` is the number of
     bytes about to be written, for the message. Raises Failure where the disk is full or not writable.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
+    beside = _beside(path)
     try:
         with beside.open("wb") as file:
             yield file
@@ -32,7 +32,7 @@ def written_beside(path: Path, need: int | None = None) -> Iterator[BinaryIO]:
             raise
         raise _write_failure(path, error, need) from error
     finally:
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):  # renamed, or never made
             beside.unlink()
 
 
@@ -65,24 +65,29 @@ def append_line(path: Path, line: str) -> None:
 
 def link_or_copy(source: Path, target: Path) -> None:
     """Make `target` the same file as `source` at once; a copy where the file system has no hard links."""
-    beside = target.with_name(f".{target.name}.{os.getpid()}.part")
-    with contextlib.suppress(FileNotFoundError):
-        beside.unlink()
+    beside = _beside(target)
     try:
+        beside.unlink(missing_ok=True)
         try:
             os.link(source, beside)
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            if error.errno in _FULL:
                 raise
-            shutil.copyfile(source, beside)
+            _copy_to_disk(source, beside)
         beside.replace(target)
         sync_folder(target.parent)
     except OSError as error:
-        raise _write_failure(target, error, source.stat().st_size) from error
+        raise _write_failure(target, error, source.stat().st_size if source.exists() else None) from error
     finally:
         # Renaming onto a link of the same file leaves both names (POSIX rename), so the beside may remain.
-        with contextlib.suppress(FileNotFoundError):
+        with contextlib.suppress(OSError):
             beside.unlink()
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Remove the unfinished files of processes that were killed; nobody else may be writing in the folder."""
+    for path in folder.glob(".*.part"):
+        path.unlink(missing_ok=True)
 
 
 def read_json(path: Path, hint: str) -> Any:
@@ -106,9 +111,24 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+_FULL = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+
+
+def _beside(path: Path) -> Path:
+    """The name under which `path` is written before it is renamed."""
+    return path.with_name(f".{path.name}.{os.getpid()}.part")
+
+
+def _copy_to_disk(source: Path, target: Path) -> None:
+    with source.open("rb") as original, target.open("wb") as copy:
+        shutil.copyfileobj(original, copy)
+        copy.flush()
+        os.fsync(copy.fileno())
+
+
 def _write_failure(path: Path, error: OSError, need: int | None) -> Failure:
     reason = error.strerror or str(error)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+    if error.errno in _FULL:
         needed = f"{need / 1e6:.1f} MB needed, " if need is not None else ""
         free = shutil.disk_usage(path.parent).free / 1e6
         return Failure(

@@ -8,6 +8,7 @@ pickle, so a hostile file can run no code; sizes are checked against the file be
 import dataclasses
 import hashlib
 import json
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -69,6 +70,8 @@ def save_checkpoint(run: RunDirectory, state: TrainingState) -> None:
     data = save(tensors, metadata)
     with written_beside(last, len(data)) as file:
         file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
         if last.exists():
             link_or_copy(last, run.checkpoint("previous"))
 
@@ -81,17 +84,14 @@ def restore_checkpoint(path: Path, state: TrainingState) -> None:
     """
     tensors, plain = read_checkpoint(path)
     load_weights(path, state.model, tensors)
-    _restore_optimizer(path, state, tensors, plain["optimizer"])
-    state.dropout.set_state(tensors["dropout"])
-    state.records = [EpochRecord.from_json(record) for record in plain["records"]]
-    state.best_from = plain["best_from"]
-    state.progress = None
-    if plain["progress"] is not None:
-        device = state.model.output.weight.device
-        state.progress = EpochProgress(**plain["progress"], counts=tensors["progress.counts"].to(device))
-        for name, parameter in state.model.named_parameters():
-            gradient = tensors.get(f"gradient.{name}")
-            parameter.grad = gradient.to(parameter.device) if gradient is not None else None
+    try:
+        _restore_optimizer(path, state, tensors, plain["optimizer"])
+        state.dropout.set_state(tensors["dropout"])
+        state.records = [EpochRecord.from_json(record) for record in plain["records"]]
+        state.best_from = int(plain["best_from"])
+        state.progress = _restored_progress(state, tensors, plain["progress"])
+    except _MALFORMED as error:
+        raise UserMistake(f"{path}: not a checkpoint of this run ({error}). {_NEXT}") from None
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -108,7 +108,13 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise UserMistake(f"{path}: a checkpoint of format {metadata['format']}; install a newer relclf.")
     if metadata.get("sha256") != _checksum(tensors, metadata.get("state", "")):
         raise UserMistake(f"{path}: corrupted, its checksum does not hold. {_NEXT}")
-    return tensors, json.loads(metadata["state"])
+    try:
+        plain = json.loads(metadata["state"])
+    except _MALFORMED:
+        plain = None
+    if not isinstance(plain, dict) or plain.keys() != _PLAIN_KEYS:
+        raise UserMistake(f"{path}: not a checkpoint of relclf. {_NEXT}")
+    return tensors, plain
 
 
 def checkpoint_epoch(path: Path) -> int | None:
@@ -116,7 +122,7 @@ def checkpoint_epoch(path: Path) -> int | None:
     try:
         with safe_open(path, framework="pt") as file:
             return len(json.loads((file.metadata() or {})["state"])["records"])
-    except (SafetensorError, OSError, KeyError, ValueError):
+    except (SafetensorError, OSError, *_MALFORMED):
         return None
 
 
@@ -137,6 +143,9 @@ def load_weights(path: Path, model: Cnn, tensors: dict[str, Tensor]) -> None:
     model.load_state_dict(found)
 
 
+_PLAIN_KEYS = {"records", "progress", "best_from", "optimizer"}
+_MALFORMED = (KeyError, TypeError, ValueError, AttributeError, RuntimeError)
+"""What values of other types and shapes than ours raise as they are taken apart (RecursionError among them)."""
 _NEXT = "relclf train --resume RUN --from previous (or best) goes on from an earlier checkpoint."
 
 
@@ -171,14 +180,33 @@ def _plain_state(state: TrainingState) -> dict[str, Any]:
         "records": [record.to_json() for record in state.records],
         "progress": progress,
         "best_from": state.best_from,
-        "optimizer": numbers,
+        "optimizer": {"name": type(state.optimizer).__name__, "numbers": numbers},
     }
 
 
+def _restored_progress(
+    state: TrainingState, tensors: dict[str, Tensor], plain: dict[str, Any] | None
+) -> EpochProgress | None:
+    """The progress inside an epoch; the pending gradients go to the model's parameters."""
+    if plain is None:
+        return None
+    output = state.model.output
+    counts = tensors["progress.counts"]
+    if counts.shape != (output.out_features**2,) or counts.dtype != torch.int64:
+        raise ValueError(f"progress.counts has shape {tuple(counts.shape)}")
+    for name, parameter in state.model.named_parameters():
+        gradient = tensors.get(f"gradient.{name}")
+        parameter.grad = gradient.to(parameter.device) if gradient is not None else None
+    return EpochProgress(**plain, counts=counts.to(output.weight.device))
+
+
 def _restore_optimizer(
-    path: Path, state: TrainingState, tensors: dict[str, Tensor], numbers: dict[str, dict[str, Any]]
+    path: Path, state: TrainingState, tensors: dict[str, Tensor], plain: dict[str, Any]
 ) -> None:
-    restored: dict[int, dict[str, Any]] = {int(index): dict(values) for index, values in numbers.items()}
+    name = type(state.optimizer).__name__
+    if plain["name"] != name:
+        raise UserMistake(f"{path}: has the state of {plain['name']}, but the config's optimiser is {name}.")
+    restored: dict[int, dict[str, Any]] = {int(index): dict(each) for index, each in plain["numbers"].items()}
     for name, tensor in tensors.items():
         if name.startswith("optimizer."):
             _, index, key = name.split(".", 2)

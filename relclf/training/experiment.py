@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -217,7 +218,7 @@ def _check_not_shortened(
     before: TrainingConfig, after: TrainingConfig, state: TrainingState, relations: int
 ) -> None:
     """Raise UserMistake where training would have ended before the state that it goes on from."""
-    if after == before:
+    if after.max_epochs >= before.max_epochs and _patience(after) >= _patience(before):
         return
     past = len(state.records) - (state.progress is None)
     for epochs in range(1, past + 1):
@@ -226,6 +227,10 @@ def _check_not_shortened(
                 f"with these values training would have ended after epoch {epochs}, but the run has gone on "
                 f"to epoch {past + 1}. A resumed run can only become longer; train a new one."
             )
+
+
+def _patience(config: TrainingConfig) -> float:
+    return math.inf if config.patience is None else config.patience
 
 
 def _settle(experiment: Experiment, checkpoint: str) -> list[str]:

@@ -122,11 +122,7 @@ def _run_batch(
         loss = inputs.objective.losses(scores, batch.gold).sum()
     value = loss.item()
     if not math.isfinite(value):
-        raise NotFinite(
-            f"the loss is {value} in epoch {progress.epoch}, after update {progress.updates} of the epoch. "
-            f"The last good weights are kept in {inputs.run.path}. "
-            "A smaller training.optimizer.lr is the usual remedy, training.clip_norm another."
-        )
+        raise _not_finite(f"the loss is {value}", inputs, progress)
     if divisor is not None:
         torch.autograd.backward(loss / divisor)
     progress.loss_sum += value
@@ -174,6 +170,9 @@ def _end_epoch(inputs: LoopInputs, state: TrainingState, progress: EpochProgress
     if inputs.dev is not None:
         dev = score_dev(inputs.dev, state.model, inputs.objective, inputs.config, progress.epoch)
     record = _record(inputs, state, progress, dev, time.perf_counter() - started)
+    for name, value in record.to_json().items():
+        if value is not None and not math.isfinite(value):
+            raise _not_finite(f"{name} is {value}", inputs, progress)
     state.records.append(record)
     state.progress = None
     best = best_record(state.records, inputs.config.training.monitor, state.best_from)
@@ -214,6 +213,14 @@ def _record(
         update_ratio=statistics.median(progress.update_ratios),
         seconds=progress.seconds + evaluation_seconds,
         sentences_per_second=progress.examples / max(progress.seconds, 1e-9),
+    )
+
+
+def _not_finite(what: str, inputs: LoopInputs, progress: EpochProgress) -> NotFinite:
+    return NotFinite(
+        f"{what} in epoch {progress.epoch}, after update {progress.updates} of the epoch. "
+        f"The last good weights are kept in {inputs.run.path}. "
+        "A smaller training.optimizer.lr is the usual remedy, training.clip_norm another."
     )
 
 
