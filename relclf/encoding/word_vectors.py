@@ -1,16 +1,19 @@
 """Reads word vectors from a text file in GloVe's or word2vec's form."""
 
-import warnings
-import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
-from relclf.data.lines import open_bytes
+from relclf.data.lines import open_text
 from relclf.encoding.vocabulary import Vocabulary
-from relclf.errors import DataError, UserMistake
+from relclf.errors import DataError
+
+_BLOCK = 4096
+_GREATEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
@@ -22,34 +25,33 @@ class WordVectors:
 
 
 def read_word_vectors(path: Path, width: int, *, lowercase: bool, fold_digits: bool) -> WordVectors:
-    """All rows of a file of "word number number …" lines; a first line "words width" is a header.
+    """All rows of a file (gzip too) of "word number number …" lines; a first line "words width" is a header.
 
     Words are normalised as tokens are; of several that become one word the first counts (such files are
     sorted by frequency). Raises DataError with file:line where a row is malformed or `width` is another.
     """
     normal = Vocabulary((), 2, lowercase, fold_digits).normalise
-    rows: list[NDArray[np.float32]] = []
-    ids: dict[str, int] = {}
-    with open_bytes(path) as file:
-        try:
-            for number, line in enumerate(file, 1):
-                if number == 1 and _is_header(line, width, path):
-                    continue
-                word, row = _parse(line, width, f"{path}:{number}")
-                if ids.setdefault(normal(word), len(rows)) == len(rows):
-                    rows.append(row)
-        except (EOFError, OSError, zlib.error) as error:
-            raise UserMistake(f"{path}: cannot be read ({error}). Fetch the file again.") from None
-    if not rows:
-        raise UserMistake(f"{path}: no word vectors in the file. Each line needs a word and {width} numbers.")
-    return WordVectors(tuple(ids), np.stack(rows))
+    blocks = [_parse_block(block, width, path) for block in _blocks(path, width)]
+    if not blocks:
+        raise DataError(f"{path}: no word vectors in the file. Each line needs a word and {width} numbers.")
+    first: dict[str, int] = {}
+    for index, word in enumerate(chain.from_iterable(words for words, _ in blocks)):
+        first.setdefault(normal(word), index)
+    rows = np.concatenate([rows for _, rows in blocks])
+    return WordVectors(tuple(first), rows[list(first.values())])
 
 
-def _is_header(line: bytes, width: int, path: Path) -> bool:
-    fields = line.split()
-    if len(fields) != 2 or not all(field.isdigit() for field in fields):
-        return False
-    if width == 1:
+def _blocks(path: Path, width: int) -> Iterator[list[tuple[int, str]]]:
+    """The numbered rows of the file, without header and trailing blanks, some thousands at a time."""
+    lines = ((number, line.rstrip(" ")) for number, line in open_text(path))
+    rows = (row for row in lines if not (row[0] == 1 and _is_header(row[1].split(" "), width, path)))
+    while block := list(islice(rows, _BLOCK)):
+        yield block
+
+
+def _is_header(fields: Sequence[str], width: int, path: Path) -> bool:
+    """Whether these are the two whole numbers of word2vec's first line; with width 1 no line is one."""
+    if len(fields) != 2 or not all(field.isascii() and field.isdigit() for field in fields) or width == 1:
         return False
     if int(fields[1]) != width:
         raise DataError(
@@ -58,29 +60,46 @@ def _is_header(line: bytes, width: int, path: Path) -> bool:
     return True
 
 
-def _parse(line: bytes, width: int, place: str) -> tuple[str, NDArray[np.float32]]:
-    """The word and its numbers; the word is what stands before the last `width` fields."""
-    raw_word, _, numbers = line.strip(b"\r\n ").partition(b" ")
+def _parse_block(
+    block: Sequence[tuple[int, str]], width: int, path: Path
+) -> tuple[list[str], NDArray[np.float32]]:
+    """The words and their vectors, shape (rows, width); all numbers at once where all rows are plain."""
+    parts = [line.partition(" ") for _, line in block]
     try:
-        word = raw_word.decode()
-    except UnicodeDecodeError as error:
-        raise DataError(f"{place}: not UTF-8 ({error.reason}). Convert the file to UTF-8.") from None
-    row = _numbers(numbers)
-    if row is None or len(row) != width:
-        found = "a field that is not a number" if row is None else f"{len(row)} numbers"
-        raise DataError(
-            f"{place}: {found} after {word[:40]!r}, but model.word_dim is {width}. "
-            "Each line needs a word and its numbers, set apart by single blanks."
+        numbers = [number for _, _, number in parts]
+        rows = (
+            np.loadtxt(numbers, np.float32, comments=None, delimiter=" ", ndmin=2) if all(numbers) else None
         )
-    return word, row
+    except ValueError:
+        rows = None
+    if rows is not None and rows.shape[1] == width and np.isfinite(rows).all() and all(p[0] for p in parts):
+        return [word for word, _, _ in parts], rows
+    parsed = [_parse(line.split(" "), width, f"{path}:{number}") for number, line in block]
+    return [word for word, _ in parsed], np.array([row for _, row in parsed], dtype=np.float32)
 
 
-def _numbers(text: bytes) -> NDArray[np.float32] | None:
-    """The numbers of a row; None where a field is not a finite number."""
+def _parse(fields: Sequence[str], width: int, place: str) -> tuple[str, list[float]]:
+    """The word and its numbers; a word may hold blanks (GloVe has ". . ."), but no number after a blank."""
+    parts = fields[:-width]
+    if not parts or not parts[0] or any(not part or _numbers([part]) is not None for part in parts[1:]):
+        raise DataError(_complaint(f"{len(fields) - 1} fields", fields[0], width, place))
+    row = _numbers(fields[-width:])
+    if row is None:
+        raise DataError(_complaint("a field that is not a finite number", fields[0], width, place))
+    return " ".join(parts), row
+
+
+def _numbers(fields: Sequence[str]) -> list[float] | None:
+    """The fields as numbers; None where one is not a finite 32-bit number."""
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error", DeprecationWarning)
-            row = np.fromstring(text, dtype=np.float32, sep=" ")
-    except (DeprecationWarning, ValueError):
+        row = [float(field) for field in fields]
+    except ValueError:
         return None
-    return row if bool(np.isfinite(row).all()) else None
+    return row if all(abs(number) <= _GREATEST for number in row) else None
+
+
+def _complaint(found: str, word: str, width: int, place: str) -> str:
+    return (
+        f"{place}: {found} after {word[:40]!r}, but model.word_dim is {width}. "
+        "Each line needs a word and its numbers, set apart by single blanks."
+    )
