@@ -121,7 +121,7 @@ class TrainingTable:
             Text(f"macro-F1 {sparkline(scores, width)}   dev loss {sparkline(losses, width)}", no_wrap=True)
         )
         self._console.print(
-            Text("train macro-F1: the epoch's own predictions, with dropout, while the weights move", "dim")
+            Text("train macro-F1: of the epoch's own predictions, with dropout, weights moving", "dim")
         )
 
 
