@@ -86,8 +86,13 @@ class Vocabulary:
     def from_json(cls, value: Any, source: str) -> "Vocabulary":
         """The inverse of `to_json`. Raises UserMistake where the file was changed."""
         try:
+            words = value["words"]
+            if type(words) is not list or {type(word) for word in words} - {str}:
+                raise TypeError("words must be a list of strings")
+            if len(set(words)) < len(words):
+                raise ValueError("a word stands twice")
             vocabulary = cls(
-                tuple(value["words"]),
+                tuple(words),
                 int(value["trained"]),
                 bool(value["lowercase"]),
                 bool(value["fold_digits"]),

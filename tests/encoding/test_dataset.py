@@ -1,0 +1,133 @@
+"""Examples become arrays whose relative positions, lengths and gold relations can be checked by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from relclf.encoding.dataset import NO_GOLD, encode, fit_length
+from relclf.encoding.vocabulary import Vocabulary
+from relclf.errors import DataError
+from relclf.example import Example, MentionSpan
+from relclf.relations import RelationSet
+from tests.tiny import tiny_examples
+
+RELATIONS = RelationSet(("cause", "contains", "none"), "none")
+VOCABULARY = Vocabulary.build(tiny_examples(), min_count=1, lowercase=True, fold_digits=True)
+
+
+def sentence(length, head, tail, offsets=None):
+    tokens = tuple(f"w{i}" for i in range(length))
+    return Example("x", tokens, MentionSpan(*head), MentionSpan(*tail), "cause", "f.jsonl:7", offsets)
+
+
+def relative(example, max_distance):
+    """Head and tail positions as distances, the shift taken off."""
+    dataset = encode([example], VOCABULARY, RELATIONS, max_distance)
+    shift = max_distance + 1
+    return (dataset.head_positions - shift).tolist(), (dataset.tail_positions - shift).tolist()
+
+
+def test_relative_positions_count_from_the_mentions_ends_and_are_0_inside():
+    head, tail = relative(sentence(7, (2, 4), (6, 7)), 50)
+    assert head == [-2, -1, 0, 0, 1, 2, 3]
+    assert tail == [-6, -5, -4, -3, -2, -1, 0]
+
+
+def test_relative_positions_are_clipped():
+    head, tail = relative(sentence(8, (3, 4), (0, 1)), 2)
+    assert head == [-2, -2, -1, 0, 1, 2, 2, 2]
+    assert tail == [0, 1, 2, 2, 2, 2, 2, 2]
+
+
+def test_stored_positions_are_shifted_so_that_0_is_left_to_padding():
+    dataset = encode([sentence(9, (0, 1), (8, 9))], VOCABULARY, RELATIONS, 3)
+    assert dataset.head_positions.tolist() == [4, 5, 6, 7, 7, 7, 7, 7, 7]
+    assert dataset.tail_positions.tolist() == [1, 1, 1, 1, 1, 1, 2, 3, 4]
+
+
+def test_each_sentence_owns_its_tokens():
+    examples = tiny_examples()
+    dataset = encode(examples, VOCABULARY, RELATIONS, 6)
+    assert len(dataset) == 6
+    assert dataset.lengths.tolist() == [len(example.tokens) for example in examples]
+    for i, example in enumerate(examples):
+        own = slice(int(dataset.offsets[i]), int(dataset.offsets[i + 1]))
+        assert dataset.token_ids[own].tolist() == VOCABULARY.ids(example.tokens)
+    assert dataset.max_token_id == int(dataset.token_ids.max())
+
+
+def test_a_relation_that_the_set_lacks_has_no_gold_id():
+    unknown = sentence(3, (0, 1), (2, 3))
+    examples = [*tiny_examples()[:3], Example("y", ("a", "b"), unknown.head, MentionSpan(1, 2), None, "f:1")]
+    dataset = encode(examples, VOCABULARY, RelationSet(("contains", "none")), 6)
+    assert dataset.gold.tolist() == [NO_GOLD, NO_GOLD, 0, NO_GOLD]
+
+
+@st.composite
+def sentences(draw):
+    length = draw(st.integers(2, 40))
+    a, b, c, d = sorted(draw(st.lists(st.integers(0, length), min_size=4, max_size=4)))
+    if not a < b <= c < d:
+        a, b, c, d = 0, 1, length - 1, length
+    head, tail = ((a, b), (c, d)) if draw(st.booleans()) else ((c, d), (a, b))
+    return sentence(length, head, tail)
+
+
+@settings(max_examples=200, deadline=None)
+@given(sentences())
+def test_the_mentions_can_be_read_back_from_the_positions(example):
+    head, tail = relative(example, 50)
+    for positions, span in ((head, example.head), (tail, example.tail)):
+        inside = [index for index, position in enumerate(positions) if position == 0]
+        assert inside == list(range(span.start, span.end))
+        assert positions == sorted(positions)
+
+
+@settings(max_examples=300, deadline=None)
+@given(sentences(), st.integers(3, 40))
+def test_a_cropped_sentence_keeps_both_mentions_or_is_refused(example, max_length):
+    reach = max(example.head.end, example.tail.end) - min(example.head.start, example.tail.start)
+    if reach > max_length:
+        with pytest.raises(DataError, match=f"^f.jsonl:7: the mentions stand {reach} tokens apart"):
+            fit_length(example, max_length, "window")
+        return
+    fitted = fit_length(example, max_length, "window")
+    assert len(fitted.tokens) == min(max_length, len(example.tokens))
+    for before, after in ((example.head, fitted.head), (example.tail, fitted.tail)):
+        assert fitted.tokens[after.start : after.end] == example.tokens[before.start : before.end]
+        assert 0 <= after.start < after.end <= len(fitted.tokens)
+    start = example.tokens.index(fitted.tokens[0])
+    assert fitted.tokens == example.tokens[start : start + len(fitted.tokens)]
+
+
+def test_the_window_lies_around_the_mentions_and_keeps_the_offsets():
+    offsets = tuple((i * 3, i * 3 + 2) for i in range(20))
+    fitted = fit_length(sentence(20, (8, 9), (11, 12), offsets), 8, "window")
+    assert fitted.tokens == tuple(f"w{i}" for i in range(6, 14))
+    assert (fitted.head, fitted.tail) == (MentionSpan(2, 3), MentionSpan(5, 6))
+    assert fitted.offsets == offsets[6:14]
+
+
+@pytest.mark.parametrize("too_long", ["refuse", "window"])
+def test_a_sentence_that_fits_is_the_same_value(too_long):
+    example = sentence(8, (0, 1), (7, 8))
+    assert fit_length(example, 8, too_long) is example
+
+
+def test_a_longer_sentence_is_refused_by_default_with_its_place_and_the_remedy():
+    with pytest.raises(DataError) as caught:
+        fit_length(sentence(9, (0, 1), (2, 3)), 8, "refuse")
+    assert str(caught.value).startswith(
+        "f.jsonl:7: a sentence of 9 tokens, more than encoding.max_length (8)."
+    )
+    assert "too_long to window" in str(caught.value)
+
+
+def test_moving_a_data_set_keeps_every_array():
+    dataset = encode(tiny_examples(), VOCABULARY, RELATIONS, 6)
+    moved = dataset.to(dataset.gold.device)
+    for name in ("token_ids", "head_positions", "tail_positions", "offsets", "gold"):
+        assert getattr(moved, name).equal(getattr(dataset, name))
+    np.testing.assert_array_equal(moved.lengths, dataset.lengths)
+    assert moved.max_token_id == dataset.max_token_id
