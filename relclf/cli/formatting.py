@@ -26,6 +26,17 @@ def small(value: float, digits: int = 1) -> str:
     return f"{mantissa}e{int(exponent)}" if value else "0"
 
 
+def norm(value: float) -> str:
+    """At most five characters: 336, 2.6, 0.64, 7e-3."""
+    return (
+        f"{value:.2g}"
+        if 0.1 <= value < 100
+        else f"{value:.0f}"
+        if 100 <= value < 99_999.5
+        else small(value, 0)
+    )
+
+
 def short_count(value: float) -> str:
     """8210.4 -> "8,210", 1250000 -> "1.25M"."""
     return f"{value:,.0f}" if value < 999_999.5 else f"{value / 1e6:.3g}M"

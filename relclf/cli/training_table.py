@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from rich.console import Console
 from rich.text import Text
 
-from relclf.cli.formatting import loss, percent, shell_path, short_count, small, sparkline
+from relclf.cli.formatting import loss, norm, percent, shell_path, short_count, small, sparkline
 from relclf.config.schema import ExperimentConfig
 from relclf.runs.records import EpochRecord, best_record, reached_95
 from relclf.training.experiment import Experiment
@@ -59,7 +59,7 @@ class TrainingTable:
         if self._monitor:
             text.append(f"{self._monitored(record):>7}")
         text.append(
-            f"{small(record.learning_rate):>7}{record.gradient_norm:>6.2g}{small(record.update_ratio):>7}"
+            f"{small(record.learning_rate):>7}{norm(record.gradient_norm):>6}{small(record.update_ratio):>7}"
         )
         text.append(f"{short_count(record.sentences_per_second):>8}")
         self._console.print(text)
