@@ -48,6 +48,7 @@ def _row(run: "RunDirectory") -> dict[str, Any]:
     """What is known of a run from its summary or, while there is none, from its records."""
     import json
 
+    from relclf.config.loading import load_config
     from relclf.errors import UserMistake
     from relclf.runs.lock import is_locked
     from relclf.runs.records import read_records
@@ -57,11 +58,11 @@ def _row(run: "RunDirectory") -> dict[str, Any]:
         if run.summary.exists():
             summary = json.loads(run.summary.read_bytes())
         else:
-            summary = summarise(read_records(run.records), "macro_f1", 1, "killed")
-    except (UserMistake, ValueError):
+            monitor = load_config(run.config).training.monitor
+            summary = summarise(read_records(run.records), monitor, 1, "killed")
+        return _fields(run, "training" if is_locked(run.path) else summary["stop_reason"], summary)
+    except (UserMistake, OSError, ValueError, KeyError, TypeError, AttributeError):
         return _fields(run, "broken", {"epochs": 0, "updates": 0, "best": None})
-    state = "training" if is_locked(run.path) else summary["stop_reason"]
-    return _fields(run, state, summary)
 
 
 def _fields(run: "RunDirectory", state: str, summary: dict[str, Any]) -> dict[str, Any]:

@@ -71,7 +71,9 @@ class RunDirectory:
 
     def read_environment(self) -> dict[str, Any]:
         """environment.json; it carries the format."""
-        value: dict[str, Any] = read_json(self.environment, "Is this a run directory?")
+        value = read_json(self.environment, "Is this a run directory?")
+        if not isinstance(value, dict):
+            raise UserMistake(f"{self.environment}: not an object with keys. Is this a run directory?")
         return value
 
 
