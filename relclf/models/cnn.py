@@ -60,11 +60,11 @@ class Cnn(nn.Module):
         return torch.cat(parts, dim=2)
 
     def watched_weights(self) -> list[nn.Parameter]:
-        """The weights whose update ratio is recorded: convolutions and output."""
+        """The weights whose update ratio is recorded: convolutions and output; a single number has no spread."""
         return [
             p
             for name, p in self.named_parameters()
-            if name.startswith(("filters", "output")) and p.dim() == 2
+            if name.startswith(("filters", "output")) and p.dim() == 2 and p.numel() > 1
         ]
 
 

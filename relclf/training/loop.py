@@ -36,7 +36,7 @@ MEASURED_UPDATES = 10
 
 
 class NotFinite(Failure):
-    """The loss became NaN or infinite; the message says when."""
+    """The loss, the gradient or the weights became NaN or infinite; the message says when."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +54,9 @@ class LoopInputs:
 def run_epochs(inputs: LoopInputs, state: TrainingState, request: StopRequest) -> Iterator[EpochRecord]:
     """Train until the stop rule speaks; an epoch is on disk before its record is yielded.
 
-    Raises Interrupted (state saved, inside the epoch if need be) when `request` is set, and NotFinite when a
-    loss is NaN or infinite (the last checkpoint stands).
+    Raises Interrupted (state saved, inside the epoch if need be) when `request` is set, and NotFinite when
+    the loss, the gradient or the weights are NaN or infinite (the last checkpoint stands; none ever holds
+    such weights).
     """
     while stop_reason(state.records, inputs.config.training, len(inputs.relations)) is None:
         if state.progress is None:
@@ -110,7 +111,7 @@ def _train_epoch(
             _update(inputs, state, progress, plan, measure=progress.updates in measured)
         progress.batches_done = index + 1
         progress.seconds = time.perf_counter() - started
-        _honour(request, inputs, state)
+        _honour(request, inputs, state, progress)
 
 
 def _run_batch(
@@ -120,9 +121,7 @@ def _run_batch(
     with torch.set_grad_enabled(divisor is not None):
         scores = state.model(batch, state.dropout)  # (batch, relations)
         loss = inputs.objective.losses(scores, batch.gold).sum()
-    value = loss.item()
-    if not math.isfinite(value):
-        raise _not_finite(f"the loss is {value}", inputs, progress)
+    value = _finite(loss.item(), "the loss", inputs, progress)
     if divisor is not None:
         torch.autograd.backward(loss / divisor)
     progress.loss_sum += value
@@ -142,6 +141,8 @@ def _update(
         group["lr"] = progress.learning_rate
     gradients = [p.grad for p in state.model.parameters() if p.grad is not None]
     norm = nn.utils.get_total_norm(gradients) if measure or training.clip_norm is not None else None
+    if norm is not None:
+        _finite(norm.item(), "the gradient's norm", inputs, progress)
     if norm is not None and training.clip_norm is not None:
         nn.utils.clip_grads_with_norm_(state.model.parameters(), training.clip_norm, norm)
     before = [weight.detach().clone() for weight in state.model.watched_weights()] if measure else []
@@ -151,6 +152,8 @@ def _update(
         progress.gradient_norms.append(norm.item())
         progress.update_ratios.append(_update_ratio(before, state.model))
     progress.updates += 1
+    if measure:
+        _finite(progress.update_ratios[-1], "the update ratio", inputs, progress)
 
 
 def _update_ratio(before: list[Tensor], model: Cnn) -> float:
@@ -166,13 +169,14 @@ def _end_epoch(inputs: LoopInputs, state: TrainingState, progress: EpochProgress
     `previous`), `best` as another name of `last`, the line in records.jsonl.
     """
     started = time.perf_counter()
+    _check_weights(inputs, state, progress)
     dev = None
     if inputs.dev is not None:
         dev = score_dev(inputs.dev, state.model, inputs.objective, inputs.config, progress.epoch)
     record = _record(inputs, state, progress, dev, time.perf_counter() - started)
     for name, value in record.to_json().items():
-        if value is not None and not math.isfinite(value):
-            raise _not_finite(f"{name} is {value}", inputs, progress)
+        if value is not None:
+            _finite(value, name, inputs, progress)
     state.records.append(record)
     state.progress = None
     best = best_record(state.records, inputs.config.training.monitor, state.best_from)
@@ -216,26 +220,35 @@ def _record(
     )
 
 
-def _not_finite(what: str, inputs: LoopInputs, progress: EpochProgress) -> NotFinite:
-    return NotFinite(
-        f"{what} in epoch {progress.epoch}, after update {progress.updates} of the epoch. "
-        f"The last good weights are kept in {inputs.run.path}. "
-        "A smaller training.optimizer.lr is the usual remedy, training.clip_norm another."
-    )
+def _check_weights(inputs: LoopInputs, state: TrainingState, progress: EpochProgress) -> None:
+    """Raise NotFinite before broken weights are saved: an epoch's last update has no training loss after it."""
+    norm = nn.utils.get_total_norm([weight.detach() for weight in state.model.parameters()])
+    _finite(norm.item(), "the norm of the weights", inputs, progress)
+
+
+def _finite(value: float, what: str, inputs: LoopInputs, progress: EpochProgress) -> float:
+    """The value itself; raises NotFinite where it is NaN or infinite."""
+    if not math.isfinite(value):
+        raise NotFinite(
+            f"{what} is {value} in epoch {progress.epoch}, after update {progress.updates} of the epoch. "
+            f"The last good weights are kept in {inputs.run.path}. "
+            "A smaller training.optimizer.lr is the usual remedy, training.clip_norm another."
+        )
+    return value
 
 
 def _total_updates(state: TrainingState) -> int:
     return state.records[-1].total_updates if state.records else 0
 
 
-def _honour(request: StopRequest, inputs: LoopInputs, state: TrainingState) -> None:
+def _honour(request: StopRequest, inputs: LoopInputs, state: TrainingState, progress: EpochProgress) -> None:
     """Where a signal has come: save the state inside the epoch and raise Interrupted."""
     if request.signal_number is None:
         return
+    _check_weights(inputs, state, progress)
     save_checkpoint(inputs.run, state)
-    epoch = state.progress.epoch if state.progress else len(state.records)
     raise Interrupted(
-        f"interrupted in epoch {epoch}; everything is saved. "
+        f"interrupted in epoch {progress.epoch}; everything is saved. "
         f"To go on: relclf train --resume {inputs.run.path}",
         request.signal_number,
     )
