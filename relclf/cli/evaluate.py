@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 def evaluate(
     run: Annotated[Path, typer.Argument(help="The run directory.")],
-    data: Annotated[Path | None, typer.Option(help="A labelled file, in the config's format.")] = None,
+    data: Annotated[Path | None, typer.Option(help="A labelled file in any readable format.")] = None,
     split: Annotated[
         str | None,
         typer.Option(metavar="test|dev", help="A split of the run's config. [default: test, else dev]"),

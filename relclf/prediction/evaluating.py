@@ -67,7 +67,8 @@ def evaluate_run(opened: OpenedRun, data: Path | None = None, split: str | None 
     split = split or ("test" if config.data.test is not None else "dev")
     if data is not None:
         split, path, sha256 = data.name, data, file_sha256(data)
-        examples, cut = read_labelled(path, config)
+        any_format = config.data.model_copy(update={"format": "auto"})
+        examples, cut = read_labelled(path, config.model_copy(update={"data": any_format}))
     else:
         path, examples, cut = _split_examples(opened, split)
         sha256 = file_sha256(path)

@@ -78,8 +78,8 @@ def evaluate(model: Cnn, dataset: EncodedDataset, objective: Objective) -> Evalu
     return Evaluation(
         scores.cpu().numpy(),
         objective.decode(scores).cpu().numpy(),
-        objective.losses(scores[known], gold).double().mean().item() if any_known else None,
-        negative_log_likelihood(scores[known], gold).double().mean().item() if any_known else None,
+        objective.losses(scores[known], gold).cpu().double().mean().item() if any_known else None,
+        negative_log_likelihood(scores[known], gold).cpu().double().mean().item() if any_known else None,
     )
 
 
