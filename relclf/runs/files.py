@@ -129,10 +129,15 @@ def _copy_to_disk(source: Path, target: Path) -> None:
 def _write_failure(path: Path, error: OSError, need: int | None) -> Failure:
     reason = error.strerror or str(error)
     if error.errno in _FULL:
-        needed = f"{need / 1e6:.1f} MB needed, " if need is not None else ""
-        free = shutil.disk_usage(path.parent).free / 1e6
+        needed = f"{_size(need)} needed, " if need is not None else ""
+        free = shutil.disk_usage(path.parent).free
         return Failure(
-            f"{path}: {reason} ({needed}{free:.1f} MB free). What was there before stands. "
+            f"{path}: {reason} ({needed}{_size(free)} free). What was there before stands. "
             "Free some space and try again."
         )
     return Failure(f"{path}: cannot be written: {reason}. Check the folder and its permissions.")
+
+
+def _size(amount: int) -> str:
+    """A number of bytes in the unit that suits it."""
+    return f"{amount / 1e6:,.1f} MB" if amount >= 1e5 else f"{amount / 1e3:.1f} kB"

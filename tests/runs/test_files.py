@@ -57,7 +57,7 @@ def test_a_block_that_fails_leaves_the_old_file(tmp_path: Path) -> None:
 def test_a_full_disk_names_the_file_and_the_need_and_leaves_the_old_file(tmp_path: Path) -> None:
     path = tmp_path / "a.bin"
     write_bytes(path, b"old")
-    message = r"a\.bin: File too large \(2\.5 MB needed, [\d.]+ MB free\).*What was there before stands"
+    message = r"a\.bin: File too large \(2\.5 MB needed, [\d.,]+ MB free\).*What was there before stands"
     with files_of_at_most(1_000_000), pytest.raises(Failure, match=message):
         write_bytes(path, b"x" * 2_500_000)
     assert path.read_bytes() == b"old"
