@@ -75,7 +75,7 @@ def _out_of_patience(records: Sequence[EpochRecord], config: TrainingConfig) -> 
     best, best_index = -math.inf, 0
     smoothed = smoothed_scores(records, config)
     for index, score in enumerate(smoothed):
-        if score > best + (config.min_delta if index else 0):
+        if score > best + config.min_delta:
             best, best_index = score, index
     return len(smoothed) - 1 - best_index >= config.patience
 

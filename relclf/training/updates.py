@@ -42,7 +42,8 @@ def update_plan(sizes: Sequence[int], update_every: UpdateEvery) -> UpdatePlan:
             batches = 1
         case _:
             batches = update_every
-    divisors = [sum(sizes[index - index % batches :][:batches]) for index in range(len(sizes))]
+    groups = [sizes[start : start + batches] for start in range(0, len(sizes), batches)]
+    divisors = [divisor for group in groups for divisor in [sum(group)] * len(group)]
     steps = [index == last or (index + 1) % batches == 0 for index in range(len(sizes))]
     return UpdatePlan(tuple(divisors), tuple(steps))
 
