@@ -56,59 +56,20 @@ def keys(value: Any) -> set[str]:
     return set().union(*(keys(inner) for inner in value)) if isinstance(value, list) else set()
 
 
-ENVIRONMENT = [
-    "format",
-    "relclf",
-    "commit",
-    "python",
-    "platform",
-    "packages",
-    "device",
-    "device_name",
-    "threads",
-    "cores",
-]
-PACKAGES = ["torch", "numpy", "safetensors", "pydantic"]
-VOCABULARY = ["words", "first_word_id", "pad_id", "unknown_id", "trained", "lowercase", "fold_digits"]
-RECORD = [
-    "epoch",
-    "updates",
-    "total_updates",
-    "batches",
-    "train_loss",
-    "dev_loss",
-    "dev_nll",
-    "train_macro_f1",
-    "dev_macro_f1",
-    "dev_macro_f1_se",
-    "monitored",
-    "learning_rate",
-    "gradient_norm",
-    "update_ratio",
-    "seconds",
-    "sentences_per_second",
-]
-SUMMARY = [
-    "best",
-    "last",
-    "monitor",
-    "stop_reason",
-    "epochs",
-    "updates",
-    "epochs_to_95",
-    "updates_to_95",
-    "seconds",
-]
-SUMMARY_EPOCH = [
-    "epoch",
-    "updates",
-    "train_loss",
-    "dev_loss",
-    "dev_nll",
-    "dev_macro_f1",
-    "dev_macro_f1_se",
-    "monitored",
-]
+def words_of(text: str) -> list[str]:
+    return text.split()
+
+
+ENVIRONMENT = words_of("format relclf commit python platform packages device device_name threads cores")
+PACKAGES = words_of("torch numpy safetensors pydantic")
+VOCABULARY = words_of("words first_word_id pad_id unknown_id trained lowercase fold_digits")
+RECORD = words_of(
+    "epoch updates total_updates batches train_loss dev_loss dev_nll train_macro_f1 "
+    "dev_macro_f1 dev_macro_f1_se monitored learning_rate gradient_norm update_ratio seconds "
+    "sentences_per_second"
+)
+SUMMARY = words_of("best last monitor stop_reason epochs updates epochs_to_95 updates_to_95 seconds")
+SUMMARY_EPOCH = words_of("epoch updates train_loss dev_loss dev_nll dev_macro_f1 dev_macro_f1_se monitored")
 
 
 def test_the_json_files_have_the_keys_of_the_document(run: RunDirectory) -> None:
