@@ -1,0 +1,41 @@
+"""Dropout draws from its own generator and keeps the expected value."""
+
+import pytest
+import torch
+
+from relclf.models.layers import dropout
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
+def test_dropout_zeroes_the_stated_share_and_keeps_the_mean(rate):
+    values = torch.ones(400, 500)
+    dropped = dropout(values, rate, torch.Generator().manual_seed(0))
+    assert (dropped == 0).double().mean().item() == pytest.approx(rate, abs=0.005)
+    assert dropped.mean().item() == pytest.approx(1, abs=0.02)
+    kept = dropped[dropped != 0]
+    torch.testing.assert_close(kept, torch.full_like(kept, 1 / (1 - rate)))
+
+
+def test_the_same_generator_state_gives_the_same_mask():
+    generator = torch.Generator().manual_seed(5)
+    state = generator.get_state()
+    first = dropout(torch.ones(100), 0.5, generator)
+    second = dropout(torch.ones(100), 0.5, generator)
+    generator.set_state(state)
+    assert torch.equal(dropout(torch.ones(100), 0.5, generator), first)
+    assert not torch.equal(first, second)
+
+
+def test_a_rate_of_0_changes_nothing_and_draws_nothing():
+    generator = torch.Generator().manual_seed(5)
+    before = generator.get_state()
+    values = torch.randn(10, generator=torch.Generator().manual_seed(1))
+    assert torch.equal(dropout(values, 0.0, generator), values)
+    assert torch.equal(generator.get_state(), before)
+
+
+def test_the_gradient_passes_only_where_a_value_was_kept():
+    values = torch.ones(50, requires_grad=True)
+    dropped = dropout(values, 0.5, torch.Generator().manual_seed(0))
+    dropped.sum().backward()
+    assert torch.equal(values.grad, dropped.detach())
