@@ -53,8 +53,6 @@ def read_labelled(path: Path, config: ExperimentConfig) -> tuple[list[Example], 
     examples: list[Example] = []
     cut = 0
     for example in read_examples(path, config.data.format):
-        if isinstance(example, DataError):
-            raise example
         if example.relation is None:
             raise DataError(
                 f"{example.source}: no relation. Training and evaluation need one for every sentence."
@@ -62,8 +60,6 @@ def read_labelled(path: Path, config: ExperimentConfig) -> tuple[list[Example], 
         fitted = fit_length(example, config.encoding.max_length, config.encoding.too_long)
         cut += fitted is not example
         examples.append(fitted)
-    if not examples:
-        raise UserMistake(f"{path}: no sentences. See docs/formats.md for what a file must hold.")
     return examples, cut
 
 
