@@ -265,7 +265,7 @@ class ConstantSchedule(Section):
 
 
 class LinearSchedule(Section):
-    """The rate falls linearly to `final_share` of itself at the last update of `max_epochs`."""
+    """The rate falls linearly to `final_share` of itself, reached after the last update of `max_epochs`."""
 
     name: Literal["linear"] = Field(description="which schedule.")
     warmup_updates: CountOrZero = Field(
@@ -277,7 +277,7 @@ class LinearSchedule(Section):
 
 
 class CosineSchedule(Section):
-    """The rate falls along half a cosine to `final_share` of itself at the last update of `max_epochs`.
+    """The rate falls along half a cosine to `final_share` of itself, reached after the last update of `max_epochs`.
 
     Loshchilov and Hutter 2017, without restarts.
     """
