@@ -77,7 +77,9 @@ def write_dev_predictions(path: Path, dev: LabelledSet, evaluation: Evaluation) 
 
 
 def _undefined(monitor: str) -> UserMistake:
-    return UserMistake(f"training.monitor: {monitor} is not defined for this corpus. {_MONITOR_NEEDS[monitor]}")
+    return UserMistake(
+        f"training.monitor: {monitor} is not defined for this corpus. {_MONITOR_NEEDS[monitor]}"
+    )
 
 
 _MONITOR_NEEDS = {
