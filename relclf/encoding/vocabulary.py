@@ -13,6 +13,8 @@ from relclf.example import Example
 PAD_ID = 0
 UNKNOWN_ID = 1
 _FIRST_WORD_ID = 2
+_REMEMBERED_TOKENS = 500_000
+"""Spellings whose id is remembered; numbers have no end of spellings, and memory must not grow with a file."""
 _DIGIT = re.compile(r"\d")
 
 
@@ -122,7 +124,8 @@ class _TokenIds(dict[str, int]):
         word_id = self._word_ids.get(self._vocabulary.normalise(token))
         if word_id is None:
             return UNKNOWN_ID
-        self[token] = word_id
+        if len(self) < _REMEMBERED_TOKENS:
+            self[token] = word_id
         return word_id
 
 
