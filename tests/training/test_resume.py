@@ -15,7 +15,7 @@ from benchmarks.kills import differences, ending
 from relclf.errors import Interrupted, UserMistake
 from relclf.runs.directory import RunDirectory
 from relclf.runs.records import EpochRecord
-from relclf.training.checkpoint import read_checkpoint
+from relclf.training.checkpoint import checkpoint_epoch, read_checkpoint
 from relclf.training.experiment import Experiment, resume, start
 from relclf.training.interruption import StopRequest
 from tests.tiny import tiny_config
@@ -168,19 +168,28 @@ def test_word_vectors_resume_without_being_read_again(tmp_path: Path, freeze: bo
 
 def test_every_state_of_the_disk_during_two_epochs_resumes_to_the_same_ending(tmp_path: Path) -> None:
     """The run directory is copied before each file operation, as a kill there would leave it."""
-    experiment = begin(tmp_path, training__max_epochs=2)
+    changes = {"training__monitor": "loss"}  # which falls: each epoch is the best so far
+    experiment = begin(tmp_path, training__max_epochs=2, **changes)
     states = tmp_path / "runs"
     with copied_before_each_operation(experiment.run.path, states):
         list(experiment.epochs())
+    after_one = train(tmp_path, training__max_epochs=1, **changes)
+    predictions = {1: after_one.dev_predictions.read_bytes(), 2: experiment.run.dev_predictions.read_bytes()}
     copies = sorted(states.glob("state-*"))
     assert len(copies) > 15
-    lasts = {len(read_checkpoint(copy / "last.safetensors")[1]["records"]) for copy in copies}
+    assert any(list(copy.glob(".*.part")) for copy in copies)
+    lasts = {checkpoint_epoch(copy / "last.safetensors") for copy in copies}
     assert lasts == {0, 1, 2}
     for copy in copies:
         resumed = resume(copy)
+        run, completed = resumed.run, len(resumed.state.records)
+        assert not list(copy.glob(".*.part")), copy.name
+        assert len(run.records.read_bytes().splitlines()) == completed
+        assert checkpoint_epoch(run.checkpoint("best")) == (completed or None)
+        found = run.dev_predictions.read_bytes() if run.dev_predictions.exists() else None
+        assert found == predictions.get(completed), copy.name
         list(resumed.epochs())
-        assert differences(ending(experiment.run), ending(resumed.run)) == [], copy.name
-        assert not list(copy.glob(".*.part"))
+        assert differences(ending(experiment.run), ending(run)) == [], copy.name
 
 
 @contextmanager
@@ -195,7 +204,9 @@ def copied_before_each_operation(run: Path, copies: Path) -> Iterator[None]:
         on = False
         if (found := fingerprint(run)) not in seen:
             seen.add(found)
-            shutil.copytree(run, copies / f"state-{len(seen):03d}")
+            copy = shutil.copytree(run, copies / f"state-{len(seen):03d}")
+            for part in copy.glob(".*.part"):  # as if another process had written it
+                part.rename(copy / f".{part.name.split('.')[1]}.0.part")
         on = True
 
     sys.addaudithook(before)  # for the life of the process; it does nothing once the block is left
