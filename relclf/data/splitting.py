@@ -1,6 +1,5 @@
 """Splits examples in two, each relation in proportion, the same way for the same relations, share and seed."""
 
-import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ import numpy as np
 
 from relclf.errors import UserMistake
 from relclf.example import Example
+from relclf.seeding import named_seed
 
 
 def stratified_split(
@@ -24,7 +24,7 @@ def stratified_split(
     for place, example in enumerate(examples):
         places[example.relation or ""].append(place)
     counts = _taken_counts({relation: len(members) for relation, members in places.items()}, share)
-    draws = _generator(seed).random(len(examples))
+    draws = np.random.Generator(np.random.PCG64(named_seed(seed, "split"))).random(len(examples))
     taken = {
         place
         for relation, count in counts.items()
@@ -48,8 +48,3 @@ def _taken_counts(sizes: dict[str, int], share: float) -> dict[str, int]:
         if sum(counts.values()) < total and counts[relation] + 1 < sizes[relation]:
             counts[relation] += 1
     return counts
-
-
-def _generator(seed: int) -> np.random.Generator:
-    digest = hashlib.sha256(f"split {seed}".encode()).digest()
-    return np.random.Generator(np.random.PCG64(int.from_bytes(digest)))
