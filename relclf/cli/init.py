@@ -18,7 +18,10 @@ def init(
         str, typer.Option(metavar="FORMAT", help="semeval2010, jsonl, or auto: the first line shows it.")
     ] = "auto",
 ) -> None:
-    """Write a commented config for a data file: its format, its relations, how long its sentences are."""
+    """Write a commented config for a data file.
+
+    It holds what the file shows: its format, its relations, how long its sentences are.
+    """
     from relclf.data.starting_config import starting_config, write_starting_config
 
     if output is None:

@@ -9,6 +9,7 @@ from relclf.cli.formatting import loss, norm, percent, shell_path, short_count, 
 from relclf.config.schema import ExperimentConfig
 from relclf.runs.records import EpochRecord, best_record, reached_95
 from relclf.training.experiment import Experiment
+from relclf.training.optimizers import depends_on_length
 from relclf.training.stopping import MONITOR_WORDS, StopReason, stop_sentence
 
 _COLUMN_OF_ITS_OWN = ("accuracy", "macro_f1_positive", "micro_f1_positive", "semeval2010", "nll")
@@ -66,8 +67,8 @@ class TrainingTable:
         if few and record.epoch == 1:
             self._console.print(
                 Text(
-                    f"  1 update for {record.batches} batches: the network learns once an epoch "
-                    f"(update_every: {self._config.training.update_every}). Reason enough to learn slowly.",
+                    f"  1 update for {record.batches} batches: the network learns once an epoch\n"
+                    f"  (update_every: {self._config.training.update_every}). Reason enough to learn slowly.",
                     "red",
                 )
             )
@@ -164,16 +165,15 @@ def _hints(
     epochs = len(records)
     if epochs < 10 or config.data.all_data:
         return []
+    where = f"hint: the best epoch is {best.epoch} of {epochs}"
     if best.epoch <= 0.1 * epochs:
-        return [
-            f"hint: the best epoch is {best.epoch} of {epochs}, in the first tenth: it over-fits early. "
-            "Try more dropout, a smaller training.optimizer.lr, or fewer filters."
-        ]
-    if reason in ("max_epochs", "budget") and best.epoch > 0.75 * epochs:
-        if reason == "budget":
-            return [
-                f"hint: the best epoch is {best.epoch} of {epochs}: it was still improving. Raise training.max_seconds."
-            ]
-        command = f"relclf train --resume {run} --set training.max_epochs={2 * config.training.max_epochs}"
-        return [f"hint: the best epoch is {best.epoch} of {epochs}: it may still improve. {command}"]
-    return []
+        advice = "more dropout, a smaller training.optimizer.lr, or fewer filters."
+        return [f"{where}, in the first tenth: it over-fits early.", f"      Try {advice}"]
+    if reason not in ("max_epochs", "budget") or best.epoch <= 0.75 * epochs:
+        return []
+    if reason == "budget":
+        return [f"{where}: it was still improving. Raise training.max_seconds."]
+    longer = f"--set training.max_epochs={2 * config.training.max_epochs}"
+    if depends_on_length(config.training.schedule):
+        return [f"{where}: it may still improve. Train a new run with", f"      {longer}"]
+    return [f"{where}: it may still improve.", f"      relclf train --resume {run} {longer}"]
