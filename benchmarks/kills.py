@@ -33,6 +33,9 @@ def main() -> int:
     """Parse the options, train, kill, compare; the exit code."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("--kills", type=int, default=30, help="how many kills must hit a living process")
+    parser.add_argument(
+        "--each", type=int, help="kills a training at most (default: until it ends by itself)"
+    )
     parser.add_argument("--config", type=Path, default=QUICKSTART)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     parser.add_argument("--seed", type=int, default=1, help="of the moments and signals")
@@ -40,14 +43,16 @@ def main() -> int:
     options = parser.parse_args()
     folder = options.keep or Path(tempfile.mkdtemp(prefix="relclf-kills-"))
     try:
-        return compare(folder, options.config, options.overrides, options.kills, options.seed)
+        return compare(folder, options.config, options.overrides, options.kills, options.seed, options.each)
     finally:
         if options.keep is None:
             shutil.rmtree(folder)
 
 
-def compare(folder: Path, config: Path, overrides: list[str], kills: int, seed: int) -> int:
-    """Train once in peace, then again and again under `kills` kills in all; 1 where anything differs."""
+def compare(
+    folder: Path, config: Path, overrides: list[str], kills: int, seed: int, each: int | None = None
+) -> int:
+    """Train once in peace, then again and again under `kills` kills in all, `each` a training; 1 where it differs."""
     command = ["--config", str(config), *(part for each in overrides for part in ("--set", each))]
     peaceful = RunDirectory(folder / "uninterrupted")
     started = time.monotonic()
@@ -62,7 +67,8 @@ def compare(folder: Path, config: Path, overrides: list[str], kills: int, seed: 
     while done < kills:
         runs += 1
         run = RunDirectory(folder / f"run-{runs:03d}")
-        done, wrong = train_under_fire(command, run, plan, runs, done, kills)
+        until = kills if each is None else min(kills, done + each)
+        done, wrong = train_under_fire(command, run, plan, runs, done, until)
         different = differences(ending(peaceful), ending(run))
         print(f"{runs:>4} ended: {'identical' if not different else 'differs in ' + ', '.join(different)}")
         faults += wrong + different
@@ -88,14 +94,14 @@ class Plan:
 
 
 def train_under_fire(
-    command: list[str], run: RunDirectory, plan: Plan, number: int, done: int, kills: int
+    command: list[str], run: RunDirectory, plan: Plan, number: int, done: int, until: int
 ) -> tuple[int, list[str]]:
-    """One training, killed and resumed until it ends; the kills so far and what was wrong with an exit."""
+    """One training, killed and resumed until `until` kills in all or its end; the kills so far, and wrong exits."""
     wrong: list[str] = []
     while True:
         exists = run.config.exists()
         process = train(["--resume", str(run.path)] if exists else [*command, "--run", str(run.path)])
-        if done == kills:
+        if done == until:
             process.check_end(0)
             return done, wrong
         at_startup, delay, number_of_signal = plan.draw()
@@ -109,7 +115,7 @@ def train_under_fire(
         print(
             f"{number:>4} {done:>5} {number_of_signal.name:<8} {delay:>8.2f} {records:>8}  {code}", flush=True
         )
-        # Before the handlers are set a signal ends the process itself.
+        # Before the handlers are set, and once training is over, a signal ends the process itself.
         if code not in (-number_of_signal, 128 + number_of_signal):
             wrong.append(f"kill {done} ({number_of_signal.name}): exit {code}: {process.messages()}")
 
