@@ -29,7 +29,7 @@ def evaluate(
 
     The result is kept in RUN/evaluations/.
     """
-    from relclf.cli.reporting import messages
+    from relclf.cli.console import messages
     from relclf.prediction.evaluating import evaluate_run, write_answers, write_predictions
     from relclf.prediction.opening import open_trained
 
@@ -47,8 +47,8 @@ def evaluate(
 
 
 def _print_tables(result: "RunEvaluation") -> None:
+    from relclf.cli.console import answers
     from relclf.cli.formatting import loss
-    from relclf.cli.reporting import answers
     from relclf.cli.score_tables import confusion_lines, relation_lines, score_lines
 
     console = answers()

@@ -5,8 +5,6 @@ from typing import Annotated
 
 import typer
 
-from relclf.cli.reporting import messages
-
 
 def init(
     data: Annotated[Path, typer.Argument(metavar="DATA", help="The training sentences (gzip too).")],
@@ -22,6 +20,7 @@ def init(
 
     It holds what the file shows: its format, its relations, how long its sentences are.
     """
+    from relclf.cli.console import messages
     from relclf.data.starting_config import starting_config, write_starting_config
 
     if output is None:

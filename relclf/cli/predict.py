@@ -42,7 +42,7 @@ def predict(
         raise UserMistake(f"--format: must be jsonl or csv (got {chosen!r}).")
     if input_ != "-" and output is not None and output.exists() and output.samefile(input_):
         raise UserMistake(f"{output}: is the input itself; write the predictions to another file.")
-    from relclf.cli.reporting import messages
+    from relclf.cli.console import messages
     from relclf.prediction.predictor import load
     from relclf.prediction.streaming import predict_file
 

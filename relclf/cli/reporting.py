@@ -4,30 +4,13 @@ import functools
 import os
 import sys
 from collections.abc import Callable
-from typing import TYPE_CHECKING, ParamSpec
+from typing import ParamSpec
 
 import typer
 
 from relclf.errors import RelclfError
 
-if TYPE_CHECKING:
-    from rich.console import Console
-
 P = ParamSpec("P")
-
-
-def answers() -> "Console":
-    """The console of the answer (standard output)."""
-    from rich.console import Console
-
-    return Console(highlight=False, soft_wrap=not sys.stdout.isatty())
-
-
-def messages() -> "Console":
-    """The console of messages, progress and errors (standard error)."""
-    from rich.console import Console
-
-    return Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
@@ -67,6 +50,8 @@ def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
 
 def _print_error(message: str) -> None:
     from rich.text import Text
+
+    from relclf.cli.console import messages
 
     messages().print(Text.assemble(("error: ", "bold red"), (message, "red")))
 

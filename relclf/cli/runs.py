@@ -19,8 +19,8 @@ def runs(
     from rich import box
     from rich.table import Table
 
+    from relclf.cli.console import answers, messages
     from relclf.cli.formatting import percent
-    from relclf.cli.reporting import answers, messages
     from relclf.runs.directory import list_runs
 
     rows = [_row(run) for run in list_runs(runs_dir)]

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from relclf.cli.reporting import messages
-
 if TYPE_CHECKING:
     from relclf.scoring.report import ScoreReport
 
@@ -57,6 +55,8 @@ def score(
         typer.echo(_table(result.report, "micro_f1_positive" if scorer is Scorer.TACRED else "macro_f1"))
     if result.official is None and result.not_in_key:
         listed = ", ".join(f"{relation} ({count:,})" for relation, count in result.not_in_key.items())
+        from relclf.cli.console import messages
+
         messages().print(
             f"warning: relations that {key} never has count as wrong: {listed}", style="yellow", markup=False
         )

@@ -96,7 +96,7 @@ def _follow(experiment: "Experiment", quiet: bool, as_json: bool) -> None:
     """Run the training and print it."""
     from rich.console import Console
 
-    from relclf.cli.reporting import answers, messages
+    from relclf.cli.console import answers, messages
     from relclf.cli.training_table import TrainingTable
     from relclf.runs.files import read_json
     from relclf.training.interruption import stop_on_signals
