@@ -1,7 +1,7 @@
 """Evaluates a run on labelled data and keeps the result in RUN/evaluations/."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,8 @@ from relclf.encoding.dataset import encode
 from relclf.errors import UserMistake
 from relclf.example import Example
 from relclf.prediction.opening import OpenedRun
-from relclf.runs.files import write_json, write_text
+from relclf.prediction.outputs import check_output, opened_output
+from relclf.runs.files import write_json
 from relclf.scoring.report import ScoreReport, score_report
 from relclf.training.checkpoint import checkpoint_epoch
 from relclf.training.corpus import check_hash, cut_note, read_labelled
@@ -107,13 +108,13 @@ def write_predictions(path: Path, result: RunEvaluation) -> None:
         + "\n"
         for sentence_id, gold, predicted, row in _rows(result)
     )
-    write_text(path, "".join(lines))
+    _write(path, lines, result)
 
 
 def write_answers(path: Path, result: RunEvaluation) -> None:
     """The official SemEval-2010 answer format: id TAB relation."""
     names = result.labelled.relations.names
-    write_text(path, "".join(f"{row[0]}\t{names[row[2]]}\n" for row in _rows(result)))
+    _write(path, (f"{row[0]}\t{names[row[2]]}\n" for row in _rows(result)), result)
 
 
 def probabilities(scores: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -121,6 +122,12 @@ def probabilities(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
     exponentials: NDArray[np.float64] = np.exp(shifted)
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+
+def _write(path: Path, lines: Iterable[str], result: RunEvaluation) -> None:
+    check_output(path, result.file)
+    with opened_output(path) as out:
+        out.writelines(lines)
 
 
 def _rows(result: RunEvaluation) -> Iterator[tuple[str, int, int, list[float]]]:

@@ -1,12 +1,10 @@
 """Labels a file of any size: reads, scores and writes a block of sentences at a time, in order."""
 
 import csv
-import gzip
-import io
 import json
 import sys
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Literal
@@ -15,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relclf.data.reading import read_examples
-from relclf.errors import DataError, UserMistake
+from relclf.errors import DataError
 from relclf.example import Example
+from relclf.prediction.outputs import check_output, opened_output
 from relclf.prediction.predictor import Predictor, ranked
-from relclf.runs.files import written_beside
 
 BLOCK = 4096
 """Sentences held in memory at a time."""
@@ -49,13 +47,17 @@ def predict_file(
     """Label every sentence of `source` ("-": standard input) into `output` (None: standard output).
 
     With `top` > 1 each line also has the `top` most probable relations. A malformed record raises DataError
-    and leaves no output file, or is listed in the file `skip_bad`. `on_progress` is given the number of
-    sentences done after each block. Memory does not grow with the file.
+    and leaves no output file, or is listed in the file `skip_bad`. Raises UserMistake where these files are
+    not three. `on_progress` is given the number of sentences done after each block. Memory does not grow with
+    the file.
     """
     top = min(top, len(predictor.relations))
+    for path, taken in ((output, source), (skip_bad, source), (skip_bad, output)):
+        if path is not None and taken is not None:
+            check_output(path, Path(taken))
     with ExitStack() as stack:
-        out = stack.enter_context(_opened(output))
-        bad = stack.enter_context(_opened(skip_bad)) if skip_bad is not None else None
+        out = stack.enter_context(opened_output(output)) if output is not None else sys.stdout
+        bad = stack.enter_context(opened_output(skip_bad)) if skip_bad is not None else None
         write = _WRITERS[output_format](out, predictor.relations, top)
         examples = _Examples(predictor, source, input_format, bad)
         done = 0
@@ -129,25 +131,6 @@ class _Csv:
 
 
 _WRITERS: dict[OutputFormat, type[_JsonLines] | type[_Csv]] = {"jsonl": _JsonLines, "csv": _Csv}
-
-
-@contextmanager
-def _opened(path: Path | None) -> Iterator[IO[str]]:
-    """A text file that appears under its name when all is well (gzip where it ends in .gz); None: standard output."""
-    if path is None:
-        yield sys.stdout
-        return
-    if path.is_dir():
-        raise UserMistake(f"{path}: is a directory; name a file for the output.")
-    if not path.parent.is_dir():
-        raise UserMistake(f"{path}: the folder {path.parent} does not exist. Make it, or name another.")
-    with written_beside(path) as file, ExitStack() as stack:
-        zipped = path.suffix == ".gz"
-        packed = stack.enter_context(gzip.GzipFile(fileobj=file, mode="wb", mtime=0)) if zipped else file
-        text = io.TextIOWrapper(packed, encoding="utf-8", newline="")
-        yield text
-        text.flush()
-        text.detach()
 
 
 def _blocks(examples: Iterator[Example]) -> Iterator[list[Example]]:

@@ -101,3 +101,15 @@ def test_a_test_file_that_changed_is_refused(tmp_path: Path) -> None:
 def test_wrong_sets_are_refused(tiny_run: Path, arguments: dict[str, object], message: str) -> None:
     with pytest.raises(UserMistake, match=message):
         evaluate_run(open_trained(tiny_run), **arguments)  # type: ignore[arg-type]
+
+
+def test_predictions_and_answers_never_replace_the_evaluated_file(tiny_run: Path, tmp_path: Path) -> None:
+    labelled = tmp_path / "labelled.jsonl"
+    labelled.write_bytes((tiny_run.parents[1] / "train.jsonl").read_bytes())
+    result = evaluate_run(open_trained(tiny_run), data=labelled)
+    for write in (write_predictions, write_answers):
+        with pytest.raises(UserMistake, match="in the same command already"):
+            write(labelled, result)
+    with pytest.raises(UserMistake, match="does not exist"):
+        write_predictions(tmp_path / "no" / "p.jsonl", result)
+    assert labelled.read_bytes() == (tiny_run.parents[1] / "train.jsonl").read_bytes()

@@ -3,6 +3,8 @@
 import csv
 import gzip
 import json
+import os
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -97,3 +99,33 @@ def test_an_output_that_cannot_be_is_refused_before_work(tiny_run: Path, tmp_pat
         predict_file(relclf.load(tiny_run), corpus_of(tiny_run), tmp_path)
     with pytest.raises(UserMistake, match="does not exist"):
         predict_file(relclf.load(tiny_run), corpus_of(tiny_run), tmp_path / "no" / "out.jsonl")
+
+
+def test_neither_output_replaces_the_input_or_the_other(tiny_run: Path, tmp_path: Path) -> None:
+    source = tmp_path / "in.jsonl"
+    source.write_bytes(corpus_of(tiny_run).read_bytes())
+    (tmp_path / "link.jsonl").symlink_to(source)
+    other = tmp_path / "out.jsonl"
+    clashes = (
+        (source, None),
+        (tmp_path / "link.jsonl", None),
+        (other, source),
+        (None, source),
+        (other, other),
+    )
+    for output, bad in clashes:
+        with pytest.raises(UserMistake, match="in the same command already"):
+            predict_file(relclf.load(tiny_run), source, output, skip_bad=bad)
+    assert source.read_bytes() == corpus_of(tiny_run).read_bytes()
+    assert not other.exists()
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_a_pipe_is_written_to_and_not_replaced(tiny_run: Path, tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    with ThreadPoolExecutor() as pool:
+        read = pool.submit(pipe.read_text, encoding="utf-8")
+        predict_file(relclf.load(tiny_run), corpus_of(tiny_run), pipe)
+        assert len(read.result(timeout=30).splitlines()) == 60
+    assert pipe.is_fifo()
