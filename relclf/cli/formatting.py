@@ -1,5 +1,6 @@
 """Writes numbers the way the tables show them."""
 
+import math
 from collections.abc import Sequence
 from itertools import pairwise
 
@@ -12,10 +13,12 @@ def percent(share: float | None) -> str:
 
 
 def loss(value: float | None) -> str:
-    """Nats an example, three decimals; very large ones short."""
+    """Nats an example, in five characters: 0.531, 12.35, 5.4e6."""
     if value is None:
         return "-"
-    return f"{value:.3f}" if abs(value) < 1000 else f"{value:.1e}"
+    if 99.995 <= value < math.inf:
+        return small(value)
+    return f"{value:.{3 if value < 9.9995 else 2}f}"
 
 
 def small(value: float, digits: int = 1) -> str:
