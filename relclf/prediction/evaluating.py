@@ -81,7 +81,6 @@ def evaluate_run(opened: OpenedRun, data: Path | None = None, split: str | None 
         counts(labelled, evaluation),
         labelled.relations,
         samples=config.scoring.bootstrap_samples,
-        seed=config.seed,
         details={"tokenizer": TOKENIZER},
     )
     epoch = checkpoint_epoch(opened.run.checkpoint(opened.weights))

@@ -113,3 +113,17 @@ def test_predictions_and_answers_never_replace_the_evaluated_file(tiny_run: Path
     with pytest.raises(UserMistake, match="does not exist"):
         write_predictions(tmp_path / "no" / "p.jsonl", result)
     assert labelled.read_bytes() == (tiny_run.parents[1] / "train.jsonl").read_bytes()
+
+
+def test_runs_of_several_seeds_are_scored_under_one_signature(tmp_path: Path) -> None:
+    from relclf.training.experiment import start
+    from tests.tiny import tiny_config
+
+    signatures = []
+    for seed in (1, 2):
+        config = tiny_config(tmp_path, seed=seed, training__max_epochs=1)
+        experiment = start(config, "tiny", tmp_path / "runs", None)
+        list(experiment.epochs())
+        scores = evaluate_run(open_trained(experiment.run.path)).report.scores
+        signatures.append({name: score.signature for name, score in scores.items()})
+    assert signatures[0] == signatures[1]
