@@ -8,6 +8,7 @@ from rich.text import Text
 from relclf.cli.formatting import loss, norm, percent, shell_path, short_count, small, sparkline
 from relclf.config.schema import ExperimentConfig
 from relclf.runs.records import EpochRecord, best_record, reached_95
+from relclf.training.checkpoint import TrainingState
 from relclf.training.experiment import Experiment
 from relclf.training.optimizers import depends_on_length
 from relclf.training.stopping import MONITOR_WORDS, StopReason, stop_sentence
@@ -38,6 +39,8 @@ class TrainingTable:
             self._console.print(Text(line))
         for note in self._experiment.notes:
             self._console.print(Text(f"note   {note}", "yellow"))
+        if resumed := _resumed(self._experiment.state):
+            self._console.print(Text(resumed))
         self._console.print()
         monitor = f"{_SHORT_NAMES[self._monitor]:>7}" if self._monitor else ""
         above = f"{'':5}{'updates':>9}{'loss':>10}{'':3}{'macro-F1':>13}{'':5}{'':{len(monitor)}}"
@@ -147,6 +150,14 @@ def _header_lines(experiment: Experiment) -> list[str]:
         f"model  {model.name} {width} -> {model.filters} filters of {windows} -> {len(inputs.relations)} · "
         f"{parameters:,} parameters",
     ]
+
+
+def _resumed(state: TrainingState) -> str:
+    """Where a resumed training stands; empty for a new one."""
+    inside = f", inside epoch {state.progress.epoch}" if state.progress else ""
+    if not state.records:
+        return f"resumed{inside}" if inside else ""
+    return f"resumed after epoch {len(state.records)}{inside}; the rows before are in records.jsonl"
 
 
 def _last_remark(best: EpochRecord, last: EpochRecord) -> str:

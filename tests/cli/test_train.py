@@ -115,6 +115,15 @@ def test_a_run_that_was_still_improving_says_how_to_go_on(config: Path) -> None:
     assert "relclf train --resume runs/tiny-001 --set training.max_epochs=24" in result.stdout
 
 
+def test_a_resumed_run_says_where_it_stands(config: Path) -> None:
+    runner.invoke(app, ["train", "-c", str(config), "--quiet"])
+    result = runner.invoke(app, ["train", "--resume", "runs/tiny-001", "--set", "training.max_epochs=5"])
+    lines = result.stdout.splitlines()
+    assert "resumed after epoch 3; the rows before are in records.jsonl" in lines
+    assert [match["epoch"] for line in lines if (match := ROW.fullmatch(line))] == ["4", "5"]
+    assert "stopped after epoch 5: training.max_epochs is 5" in lines
+
+
 def test_the_runs_are_listed(config: Path) -> None:
     runner.invoke(app, ["train", "-c", str(config), "--quiet"])
     runner.invoke(app, ["train", "-c", str(config), "--quiet", "--run", "runs/other"])
