@@ -114,6 +114,12 @@ class EncodingConfig(Section):
         default=False, description="keep the word vectors as they are in the file while training."
     )
 
+    @model_validator(mode="after")
+    def _vectors_to_freeze(self) -> "EncodingConfig":
+        if self.freeze_vectors and self.vectors is None:
+            raise ValueError("freeze_vectors needs a vectors file")
+        return self
+
 
 class CnnConfig(Section):
     """A convolutional network over word and position embeddings (Zeng et al. 2014, no lexical features)."""

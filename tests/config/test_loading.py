@@ -133,6 +133,10 @@ seed: 3
             "c.yaml:3:1: training: min_epochs (9) is above max_epochs (3).",
         ),
         (
+            SMALLEST + "encoding: {freeze_vectors: true}\n",
+            "c.yaml:3:1: encoding: freeze_vectors needs a vectors file.",
+        ),
+        (
             SMALLEST + "training: {imbalance: {class_weights: inverse, focal_gamma: 2}}\n",
             "c.yaml:3:12: training.imbalance: class_weights and focal_gamma together correct the same imbalance "
             "twice; choose one.",
