@@ -25,7 +25,7 @@ class Corpus:
     relations: RelationSet
     """Those of train."""
     notes: tuple[str, ...]
-    """Warnings: sentences cut, relations that only dev has."""
+    """Warnings: sentences cut, relations that only dev has, a test file that is missing."""
 
 
 def read_corpus(config: ExperimentConfig) -> Corpus:
@@ -45,6 +45,10 @@ def read_corpus(config: ExperimentConfig) -> Corpus:
     notes = _cut_notes({"train": cut_train, "dev": cut_dev}, config)
     if not data.all_data:
         notes += _dev_notes(dev, relations)
+    if data.test is not None and not data.test.is_file():
+        notes.append(
+            f"test: there is no file {data.test} yet; what will stand there is not checked for changes"
+        )
     return Corpus(train, None if data.all_data else dev, relations, tuple(notes))
 
 

@@ -68,6 +68,15 @@ def test_a_relation_of_dev_that_train_lacks_is_noted(tmp_path):
     assert "treats" not in corpus.relations.names
 
 
+def test_a_test_file_that_is_missing_is_noted(tmp_path):
+    config = tiny_config(tmp_path, data__test="later.jsonl")
+    (note,) = read_corpus(config).notes
+    assert note.startswith(f"test: there is no file {tmp_path / 'later.jsonl'} yet")
+    write_tiny_corpus(tmp_path).rename(tmp_path / "later.jsonl")
+    write_tiny_corpus(tmp_path)
+    assert read_corpus(config).notes == ()
+
+
 def test_a_dev_set_of_one_relation_is_noted(tmp_path):
     dev = written(tmp_path / "dev.jsonl", [r for r in records_of(tmp_path) if r["relation"] == "cause"])
     corpus = read_corpus(tiny_config(tmp_path, data__dev=str(dev)))
