@@ -96,7 +96,7 @@ class TrainingTable:
         return loss(record.monitored) if self._monitor == "nll" else percent(record.monitored)
 
     def _few_updates(self, record: EpochRecord) -> bool:
-        return self._config.training.update_every in ("epoch", "epoch_mean") and record.batches > 1
+        return record.updates == 1 and record.batches > 1
 
     def _best_and_last(self, best: EpochRecord, records: Sequence[EpochRecord]) -> None:
         last = records[-1]

@@ -64,13 +64,14 @@ def test_a_monitor_of_its_own_has_a_column(config: Path) -> None:
     assert f" {100 * record['monitored']:.1f} " in row
 
 
-def test_one_update_an_epoch_is_said_once_under_the_first_row(config: Path) -> None:
-    result = runner.invoke(app, ["train", "-c", str(config), "--set", "training.update_every=epoch"])
+@pytest.mark.parametrize("every", ["epoch", "5", "100"])
+def test_one_update_an_epoch_is_said_once_under_the_first_row(config: Path, every: str) -> None:
+    result = runner.invoke(app, ["train", "-c", str(config), "--set", f"training.update_every={every}"])
     said = "  1 update for 5 batches: the network learns once an epoch"
     lines = result.stdout.splitlines()
     place = next(index for index, line in enumerate(lines) if said in line)
     assert "1/5" in lines[place - 1]
-    assert lines[place + 1] == "  (update_every: epoch). Reason enough to learn slowly."
+    assert lines[place + 1] == f"  (update_every: {every}). Reason enough to learn slowly."
     assert sum("1 update for" in line for line in lines) == 1
 
 
