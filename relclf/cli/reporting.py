@@ -33,7 +33,7 @@ def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
             _print_error(str(error))
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            _print_error("interrupted")
+            _print_error("interrupted before anything was saved")
             raise typer.Exit(130) from None
         except Exception as error:
             if os.environ.get("RELCLF_TRACEBACK"):

@@ -16,10 +16,7 @@ def runs(
     """List runs with their state and best score."""
     import json
 
-    from rich import box
-    from rich.table import Table
-
-    from relclf.cli.console import answers, messages
+    from relclf.cli.console import messages
     from relclf.cli.formatting import percent
     from relclf.runs.directory import list_runs
 
@@ -31,17 +28,14 @@ def runs(
     if not rows:
         messages().print(f"{runs_dir}: no runs yet. relclf train --config FILE makes one.", markup=False)
         return
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column("run", overflow="fold")
-    table.add_column("state")
-    for title in ("epochs", "updates", "best", "dev macro-F1"):
-        table.add_column(title, justify="right")
+    width = max(len("run"), *(len(row["run"]) for row in rows))
+    print(f"{'run':<{width}}  {'state':<11}  epochs  updates  best  dev macro-F1")
     for row in rows:
-        score = f"{percent(row['dev_macro_f1'])} ±{percent(row['dev_macro_f1_se'])}"
-        best = "-" if row["best_epoch"] is None else str(row["best_epoch"])
-        shown = score if row["dev_macro_f1"] is not None else "-"
-        table.add_row(row["run"], row["state"], str(row["epochs"]), f"{row['updates']:,}", best, shown)
-    answers().print(table)
+        known = row["dev_macro_f1"] is not None
+        score = f"{percent(row['dev_macro_f1'])} ±{percent(row['dev_macro_f1_se'])}" if known else "-"
+        best = "-" if row["best_epoch"] is None else row["best_epoch"]
+        counts = f"{row['epochs']:>6}  {row['updates']:>7,}  {best:>4}"
+        print(f"{row['run']:<{width}}  {row['state']:<11}  {counts}  {score:>12}")
 
 
 def _row(run: "RunDirectory") -> dict[str, Any]:

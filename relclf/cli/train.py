@@ -97,21 +97,33 @@ def _follow(experiment: "Experiment", quiet: bool, as_json: bool) -> None:
     from rich.console import Console
 
     from relclf.cli.console import answers, messages
+    from relclf.cli.formatting import shell_path
     from relclf.cli.training_table import TrainingTable
     from relclf.runs.files import read_json
     from relclf.training.interruption import stop_on_signals
 
     console = Console(quiet=True) if quiet else messages() if as_json else answers()
     table = TrainingTable(console, experiment)
-    table.header()
-    with stop_on_signals() as request, _progress(experiment, console):
-        for record in experiment.epochs(request):
-            table.row(experiment.state.records)
-            if as_json:
-                print(json.dumps(record.to_json()), flush=True)
-    table.closing(read_json(experiment.run.summary, "The training left no summary.")["stop_reason"])
+    try:
+        table.header()
+        with stop_on_signals() as request, _progress(experiment, console):
+            for record in experiment.epochs(request):
+                table.row(experiment.state.records)
+                if as_json:
+                    print(json.dumps(record.to_json()), flush=True)
+    except BrokenPipeError:
+        run = shell_path(experiment.run.path)
+        messages().print(
+            f"nobody reads the output any more: training stopped. To go on: relclf train --resume {run}",
+            markup=False,
+        )
+        raise
+    reason = read_json(experiment.run.summary, "The training left no summary.")["stop_reason"]
+    table.closing(reason)
     if quiet and not as_json:
         print(experiment.run.path)
+    if reason == "diverged":
+        raise typer.Exit(1)
 
 
 @contextlib.contextmanager

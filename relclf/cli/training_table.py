@@ -11,9 +11,16 @@ from relclf.runs.records import EpochRecord, best_record, reached_95
 from relclf.training.checkpoint import TrainingState
 from relclf.training.experiment import Experiment
 from relclf.training.optimizers import depends_on_length
-from relclf.training.stopping import MONITOR_WORDS, StopReason, stop_sentence
+from relclf.training.stopping import StopReason, stop_sentence
 
 _COLUMN_OF_ITS_OWN = ("accuracy", "macro_f1_positive", "micro_f1_positive", "semeval2010", "nll")
+_TITLES = {
+    "accuracy": "dev accuracy",
+    "macro_f1_positive": "dev F1 positive",
+    "micro_f1_positive": "dev uF1 positive",
+    "semeval2010": "dev official F1",
+    "nll": "dev nll",
+}
 _SHORT_NAMES = {
     "accuracy": "acc.",
     "macro_f1_positive": "F1 pos",
@@ -100,7 +107,7 @@ class TrainingTable:
 
     def _best_and_last(self, best: EpochRecord, records: Sequence[EpochRecord]) -> None:
         last = records[-1]
-        monitored = f"   {MONITOR_WORDS[self._monitor]}" if self._monitor else ""
+        monitored = f"   {_TITLES[self._monitor]}" if self._monitor else ""
         self._console.print(
             Text(f"{'':9}{'epoch':>6}{'dev loss':>11}{'dev macro-F1':>15}{monitored}", "bold")
         )
@@ -108,7 +115,7 @@ class TrainingTable:
             text = f"{name:9}{record.epoch:>6}{loss(record.dev_loss):>11}"
             text += f"{percent(record.dev_macro_f1):>9} ±{percent(record.dev_macro_f1_se):<4}"
             if self._monitor:
-                text += f"   {self._monitored(record):>{len(MONITOR_WORDS[self._monitor])}}"
+                text += f"   {self._monitored(record):>{len(_TITLES[self._monitor])}}"
             self._console.print(Text(f"{text}   {remark}"))
         at_95 = reached_95(records)
         if at_95 is not None:

@@ -32,8 +32,8 @@ def stratified_split(
     }
     if not taken:
         raise UserMistake(
-            f"a share of {share:g} of {len(examples)} examples takes none, where each relation must keep one. "
-            "Take a larger share, or name a file."
+            f"data.dev: a share of {share:g} of {len(examples)} sentences takes none, since each relation keeps one "
+            "in train. Take a larger share, or name a file."
         )
     rest = [example for place, example in enumerate(examples) if place not in taken]
     return rest, [example for place, example in enumerate(examples) if place in taken]

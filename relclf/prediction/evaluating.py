@@ -20,7 +20,7 @@ from relclf.prediction.outputs import check_output, opened_output
 from relclf.runs.files import write_json
 from relclf.scoring.report import ScoreReport, score_report
 from relclf.training.checkpoint import checkpoint_epoch
-from relclf.training.corpus import check_hash, cut_note, read_labelled
+from relclf.training.corpus import check_hash, cut_note, read_labelled, unknown_note
 from relclf.training.evaluation import Evaluation, LabelledSet, counts, evaluate, labelled_set
 
 
@@ -159,10 +159,7 @@ def _split_examples(opened: OpenedRun, split: str) -> tuple[Path, list[Example],
 
 
 def _notes(labelled: LabelledSet, cut: int, split: str, opened: OpenedRun) -> tuple[str, ...]:
-    notes = [
-        f"{split}: {count} sentences have the relation {name!r}, which train lacks; they count as wrong"
-        for name, count in labelled.unknown_relations.items()
-    ]
+    notes = [unknown_note(split, name, count) for name, count in labelled.unknown_relations.items()]
     if cut:
         notes.append(cut_note(cut, split, opened.network.config))
     if len(set(labelled.gold.tolist())) == 1:

@@ -43,6 +43,10 @@ def read_corpus(config: ExperimentConfig) -> Corpus:
         train, dev = train + dev, []
     relations = _relations(train, data.negative_relation, data.train)
     notes = _cut_notes({"train": cut_train, "dev": cut_dev}, config)
+    if isinstance(data.dev, Path) and data.dev.samefile(data.train):
+        notes.append(
+            "dev: the same file as train; its scores say how well the sentences were learned by heart"
+        )
     if not data.all_data:
         notes += _dev_notes(dev, relations)
     if data.test is not None and not data.test.is_file():
@@ -100,6 +104,12 @@ def cut_note(cut: int, name: str, config: ExperimentConfig) -> str:
     return f"{name}: {cut} sentences cut to {length} tokens around their mentions (too_long: window)"
 
 
+def unknown_note(split: str, relation: str, count: int) -> str:
+    """What to say of a relation that only dev or test has."""
+    sentences = "1 sentence has" if count == 1 else f"{count} sentences have"
+    return f"{split}: {sentences} the relation {relation!r}, which train lacks; it counts as wrong"
+
+
 def _relations(train: Sequence[Example], negative: str | None, path: Path) -> RelationSet:
     names = {example.relation for example in train if example.relation is not None}
     if len(names) < 2:
@@ -120,7 +130,7 @@ def _cut_notes(cut: dict[str, int], config: ExperimentConfig) -> list[str]:
 def _dev_notes(dev: Sequence[Example], relations: RelationSet) -> list[str]:
     counts = Counter(example.relation for example in dev)
     notes = [
-        f"dev: {counts[name]} sentences have the relation {name!r}, which train lacks; they count as wrong"
+        unknown_note("dev", name, counts[name])
         for name in sorted(str(name) for name in counts if name not in relations.ids)
     ]
     if len(counts) == 1:

@@ -15,17 +15,20 @@ def choose_device(name: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda", 0)
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
-    device = torch.device(name)
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise UserMistake(f"device {name}: no such device. Use auto, cpu, cuda or mps.") from None
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if count <= (device.index or 0):
             raise UserMistake(
-                f"training.device: {name}, but PyTorch finds {count} CUDA devices here. "
+                f"device {name}: PyTorch finds {count} CUDA devices here. "
                 "Use auto or cpu, or install a CUDA build of PyTorch."
             )
         return torch.device("cuda", device.index or 0)
     if device.type == "mps" and not torch.backends.mps.is_available():
-        raise UserMistake("training.device: mps, but this machine has no Metal device. Use auto or cpu.")
+        raise UserMistake("device mps: this machine has no Metal device. Use auto or cpu.")
     return device
 
 

@@ -68,7 +68,7 @@ def write_dev_predictions(path: Path, dev: LabelledSet, evaluation: Evaluation) 
     rounded = np.round(evaluation.scores.astype(np.float64), 6).tolist()
     lines = (
         json.dumps(
-            {"id": i, "gold": names[gold], "predicted": names[predicted], "scores": scores},
+            {"id": i, "gold": names[gold], "relation": names[predicted], "scores": scores},
             ensure_ascii=False,
         )
         for i, gold, predicted, scores in zip(dev.ids, dev.gold, evaluation.predicted, rounded, strict=True)

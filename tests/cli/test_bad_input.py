@@ -154,14 +154,14 @@ def test_dev_with_one_relation_or_an_unknown_one_is_a_warning(folder: Path) -> N
         ],
     )
     assert result.exit_code == 0
-    assert "1 sentences have the relation 'unheard of', which train lacks" in result.stdout
+    assert "1 sentence has the relation 'unheard of', which train lacks" in result.stdout
 
 
 @pytest.mark.parametrize(
     ("vectors", "message"),
     [
-        ("the 0.1 0.2\n", "vectors.txt:1: 2 numbers after 'the', but model.word_dim is 6"),
-        ("the 1 2 3 4 5 6\nstorm 1 2 3 4 x 6\n", "vectors.txt:2: a field that is not a number"),
+        ("the 0.1 0.2\n", "vectors.txt:1: 2 fields after 'the', but model.word_dim is 6"),
+        ("the 1 2 3 4 5 6\nstorm 1 2 3 4 x 6\n", "vectors.txt:2: a field that is not a finite number"),
         ("3 300\nthe 1 2 3\n", "vectors.txt:1: vectors of 300 numbers"),
         ("", "no word vectors"),
     ],

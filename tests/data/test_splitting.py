@@ -63,6 +63,6 @@ def test_a_share_that_takes_nothing_is_refused() -> None:
     with pytest.raises(UserMistake) as caught:
         stratified_split(corpus("abc"), 0.5, 1)
     assert str(caught.value) == (
-        "a share of 0.5 of 3 examples takes none, where each relation must keep one. "
+        "data.dev: a share of 0.5 of 3 sentences takes none, since each relation keeps one in train. "
         "Take a larger share, or name a file."
     )

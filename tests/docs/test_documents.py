@@ -43,15 +43,22 @@ def test_the_help_in_the_readme_is_the_real_one() -> None:
 @pytest.mark.parametrize("name", sorted(_COMMANDS))
 def test_every_option_has_a_help_text(name: str) -> None:
     result = CliRunner().invoke(app, [name, "--help"], env={"COLUMNS": "200"})
-    options = [line for line in result.stdout.splitlines() if re.match(r"\s+-", line)]
-    assert options
-    assert all(re.search(r"\S\s{2,}\S", line.strip()) for line in options), options
+    lines = [*result.stdout.splitlines(), ""]
+    places = [index for index, line in enumerate(lines) if re.match(r"  -", line)]
+    assert places
+    for index in places:  # the text stands on the option's line or, below a long option, on the next
+        on_the_line = re.search(r"\S\s{2,}\S", lines[index].strip())
+        assert on_the_line or re.match(r"\s{10,}\S", lines[index + 1]), lines[index]
 
 
 def test_links_between_documents_lead_somewhere() -> None:
     broken = [
         (document.name, target)
-        for document in [*PROJECT.glob("*.md"), *(PROJECT / "docs").glob("*.md"), PROJECT / "data" / "README.md"]
+        for document in [
+            *PROJECT.glob("*.md"),
+            *(PROJECT / "docs").glob("*.md"),
+            PROJECT / "data" / "README.md",
+        ]
         for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", document.read_text(encoding="utf-8"))
         if not (document.parent / target).exists()
     ]

@@ -97,20 +97,20 @@ def test_the_line_files_have_the_keys_of_the_document(run: RunDirectory) -> None
     for path, names in (
         (run.records, RECORD),
         (run.discarded_records, RECORD),
-        (run.dev_predictions, ["id", "gold", "predicted", "scores"]),
+        (run.dev_predictions, ["id", "gold", "relation", "scores"]),
     ):
         lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         assert lines
         assert all(list(line) == names for line in lines), path.name
     assert set(RECORD) <= section("`records.jsonl`")
-    assert {"id", "gold", "predicted", "scores"} <= section("`predictions.dev.jsonl`")
+    assert {"id", "gold", "relation", "scores"} <= section("`predictions.dev.jsonl`")
 
 
 def test_the_dev_predictions_are_those_of_the_best_epoch_in_the_order_of_relations(run: RunDirectory) -> None:
     names = json.loads(run.relations.read_bytes())["names"]
     for line in run.dev_predictions.read_text().splitlines():
         value = json.loads(line)
-        assert value["predicted"] == names[value["scores"].index(max(value["scores"]))]
+        assert value["relation"] == names[value["scores"].index(max(value["scores"]))]
 
 
 def checkpoint(path: Path) -> tuple[set[str], dict[str, Any], dict[str, str]]:

@@ -63,7 +63,7 @@ def test_a_relation_of_dev_that_train_lacks_is_noted(tmp_path):
     )
     corpus = read_corpus(tiny_config(tmp_path, data__dev=str(dev)))
     assert corpus.notes == (
-        "dev: 2 sentences have the relation 'treats', which train lacks; they count as wrong",
+        "dev: 2 sentences have the relation 'treats', which train lacks; it counts as wrong",
     )
     assert "treats" not in corpus.relations.names
 
