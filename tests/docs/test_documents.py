@@ -1,7 +1,10 @@
 """The documentation says what is so: fields, help texts, examples that run."""
 
 import dataclasses
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,7 +39,9 @@ def test_every_command_stands_in_the_readme() -> None:
 
 def test_the_help_in_the_readme_is_the_real_one() -> None:
     shown = README.split("<!-- help -->\n```\n")[1].split("\n```")[0]
-    result = CliRunner().invoke(app, ["--help"], prog_name="relclf", env={"COLUMNS": "80"})
+    command = [sys.executable, "-m", "relclf", "--help"]
+    environment = {**os.environ, "COLUMNS": "80"}
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
     assert result.stdout.strip() == shown.strip()
 
 
