@@ -318,7 +318,7 @@ def test_a_relation_that_only_dev_has_is_said_and_counts_as_wrong(tmp_path):
     dev.write_text("\n".join([*lines[:9], json.dumps({**record, "relation": "treats"})]) + "\n")
     experiment, records = trained(tmp_path, data__dev=str(dev), training__max_epochs=25)
     assert experiment.notes == (
-        "dev: 1 sentences have the relation 'treats', which train lacks; they count as wrong",
+        "dev: 1 sentence has the relation 'treats', which train lacks; it counts as wrong",
     )
     assert records[-1].train_loss < 0.3
     assert records[-1].dev_nll < 0.3  # the losses leave the sentence out
