@@ -39,7 +39,7 @@ def evaluate(
     if answers is not None:
         write_answers(answers, result)
     for note in result.notes:
-        messages().print(f"note   {note}", style="yellow", markup=False)
+        messages().print(f"note   {note}", style="yellow")
     if json_:
         print(json.dumps(result.to_json(), ensure_ascii=False))
     else:
@@ -53,10 +53,10 @@ def _print_tables(result: "RunEvaluation") -> None:
 
     console = answers()
     what = f"{result.split} · {len(result.labelled.ids):,} sentences · {result.weights} weights, epoch {result.epoch}"
-    console.print(what, style="bold", markup=False)
+    console.print(what, style="bold")
     losses = f"loss {loss(result.evaluation.loss)}   nll {loss(result.evaluation.nll)} nats a sentence"
-    console.print(losses, markup=False)
+    console.print(losses)
     for lines in (score_lines(result.report), relation_lines(result.report), confusion_lines(result.report)):
         console.print()
         for line in lines:
-            console.print(line, markup=False, no_wrap=True, overflow="ignore", crop=False)
+            console.print(line, no_wrap=True, overflow="ignore", crop=False)

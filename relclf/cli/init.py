@@ -29,4 +29,4 @@ def init(
     else:
         write_starting_config(data, output, format)
         next_step = f"next: relclf train --config {output}"
-    messages().print(next_step, markup=False)
+    messages().print(next_step)

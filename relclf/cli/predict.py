@@ -40,8 +40,6 @@ def predict(
     chosen = format_ or ("csv" if output is not None and ".csv" in output.suffixes[-2:] else "jsonl")
     if chosen not in ("jsonl", "csv"):
         raise UserMistake(f"--format: must be jsonl or csv (got {chosen!r}).")
-    if input_ != "-" and output is not None and output.exists() and output.samefile(input_):
-        raise UserMistake(f"{output}: is the input itself; write the predictions to another file.")
     from relclf.cli.console import messages
     from relclf.prediction.predictor import load
     from relclf.prediction.streaming import predict_file
@@ -64,7 +62,7 @@ def predict(
             on_progress=lambda done: progress.update(task, completed=done),
         )
     if output is not None:
-        console.print(f"{counts.sentences:,} sentences labelled: {output}", markup=False)
+        console.print(f"{counts.sentences:,} sentences labelled: {output}")
     if counts.skipped:
         console.print(
             f"{counts.skipped:,} malformed records passed over, listed in {skip_bad}", style="yellow"

@@ -26,7 +26,7 @@ def runs(
             print(json.dumps(row))
         return
     if not rows:
-        messages().print(f"{runs_dir}: no runs yet. relclf train --config FILE makes one.", markup=False)
+        messages().print(f"{runs_dir}: no runs yet. relclf train --config FILE makes one.")
         return
     width = max(len("run"), *(len(row["run"]) for row in rows))
     print(f"{'run':<{width}}  {'state':<11}  epochs  updates  best  dev macro-F1")

@@ -57,9 +57,7 @@ def score(
         listed = ", ".join(f"{relation} ({count:,})" for relation, count in result.not_in_key.items())
         from relclf.cli.console import messages
 
-        messages().print(
-            f"warning: relations that {key} never has count as wrong: {listed}", style="yellow", markup=False
-        )
+        messages().print(f"warning: relations that {key} never has count as wrong: {listed}", style="yellow")
 
 
 def _table(report: "ScoreReport", name: str) -> str:

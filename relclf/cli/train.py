@@ -85,7 +85,12 @@ def _experiment(
     from relclf.config.loading import load_config
 
     if all_data:
-        overrides += ["data.all_data=true", f"training.max_epochs={epochs}", "training.min_epochs=1"]
+        overrides = [
+            *overrides,
+            "data.all_data=true",
+            f"training.max_epochs={epochs}",
+            "training.min_epochs=1",
+        ]
     loaded = load_config(config, overrides)
     from relclf.training.experiment import start
 
@@ -114,8 +119,7 @@ def _follow(experiment: "Experiment", quiet: bool, as_json: bool) -> None:
     except BrokenPipeError:
         run = shell_path(experiment.run.path)
         messages().print(
-            f"nobody reads the output any more: training stopped. To go on: relclf train --resume {run}",
-            markup=False,
+            f"nobody reads the output any more: training stopped. To go on: relclf train --resume {run}"
         )
         raise
     reason = read_json(experiment.run.summary, "The training left no summary.")["stop_reason"]
