@@ -111,9 +111,9 @@ def write_predictions(path: Path, result: RunEvaluation) -> None:
 
 
 def write_answers(path: Path, result: RunEvaluation) -> None:
-    """The official SemEval-2010 answer format: id TAB relation."""
+    """The official SemEval-2010 answer format: id TAB relation. Raises UserMistake where a name breaks it."""
     names = result.labelled.relations.names
-    _write(path, (f"{row[0]}\t{names[row[2]]}\n" for row in _rows(result)), result)
+    _write(path, (_answer(row[0], names[row[2]]) for row in _rows(result)), result)
 
 
 def probabilities(scores: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -121,6 +121,16 @@ def probabilities(scores: NDArray[np.float32]) -> NDArray[np.float64]:
     shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
     exponentials: NDArray[np.float64] = np.exp(shifted)
     return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+
+def _answer(sentence_id: str, relation: str) -> str:
+    for name in (sentence_id, relation):
+        if name != name.strip() or "\t" in name or "\n" in name:
+            raise UserMistake(
+                f"--answers: {name!r} holds a tab, a line end or blanks around it, which the lines "
+                '"id TAB relation" cannot hold. Use --predictions, or rename it in the data.'
+            )
+    return f"{sentence_id}\t{relation}\n"
 
 
 def _write(path: Path, lines: Iterable[str], result: RunEvaluation) -> None:

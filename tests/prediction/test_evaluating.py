@@ -90,6 +90,16 @@ def test_a_test_file_that_changed_is_refused(tmp_path: Path) -> None:
         evaluate_run(open_trained(experiment.run.path))
 
 
+@pytest.mark.parametrize("name", ["a\tb", "a\nb", " a"])
+def test_an_id_that_would_break_the_answer_file_is_refused(tiny_run: Path, tmp_path: Path, name: str) -> None:
+    record = {"id": name, "tokens": ["a", "b"], "head": [0, 1], "tail": [1, 2], "relation": "cause"}
+    (tmp_path / "odd.jsonl").write_text(json.dumps(record) + "\n", encoding="utf-8")
+    result = evaluate_run(open_trained(tiny_run), data=tmp_path / "odd.jsonl")
+    with pytest.raises(UserMistake, match="Use --predictions"):
+        write_answers(tmp_path / "answers.txt", result)
+    assert [path.name for path in tmp_path.iterdir()] == ["odd.jsonl"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
