@@ -15,10 +15,12 @@ def choose_device(name: str) -> torch.device:
         if torch.cuda.is_available():
             return torch.device("cuda", 0)
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    if name.partition(":")[0] not in ("cpu", "cuda", "mps"):
+        raise _no_such_device(name)
     try:
         device = torch.device(name)
     except RuntimeError:
-        raise UserMistake(f"device {name}: no such device. Use auto, cpu, cuda or mps.") from None
+        raise _no_such_device(name) from None
     if device.type == "cuda":
         count = torch.cuda.device_count() if torch.cuda.is_available() else 0
         if count <= (device.index or 0):
@@ -47,3 +49,7 @@ def device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return platform.processor() or platform.machine()
+
+
+def _no_such_device(name: str) -> UserMistake:
+    return UserMistake(f"device {name}: no such device. Use auto, cpu, cuda or mps.")
