@@ -29,7 +29,7 @@ def open_text(path: Path | str) -> Iterator[tuple[int, str]]:
     """The numbered lines of a file (or of standard input, "-"), without line ends, one at a time.
 
     Gzip is known by its first bytes; a byte order mark and CRLF are fine. Raises UserMistake where the
-    file cannot be opened, DataError where a line is not UTF-8, is too long, or the gzip ends too early.
+    file cannot be opened or read, DataError where a line is not UTF-8, is too long, or the gzip ends too early.
     """
     for number, text in read_lines(path):
         if isinstance(text, DataError):
@@ -50,6 +50,10 @@ def read_lines(path: Path | str) -> Iterator[Line]:
         raise DataError(
             f"{name}: the gzip data is damaged or cut off after line {number} ({error}). "
             "Copy or download the file again."
+        ) from None
+    except OSError as error:
+        raise UserMistake(
+            f"{name}: cannot be read after line {number} ({error.strerror}). Check the disk it lies on."
         ) from None
 
 

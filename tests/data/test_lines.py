@@ -38,6 +38,14 @@ def test_gzip_files_joined_end_to_end_are_read_as_one(tmp_path: Path) -> None:
     assert [text for _, text in open_text(path)] == ["one", "two"]
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="needs a file whose reading fails")
+def test_a_file_that_opens_but_cannot_be_read_is_named() -> None:
+    with pytest.raises(
+        UserMistake, match=r"/proc/self/mem: cannot be read after line 0 \(Input/output error\)"
+    ):
+        list(open_text("/proc/self/mem"))
+
+
 @pytest.mark.parametrize("pack", [bytes, gzip.compress])
 def test_standard_input_may_be_gzip(monkeypatch: pytest.MonkeyPatch, pack: type[bytes]) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(pack(b"one\ntwo\n"))))
