@@ -8,7 +8,7 @@ import numpy as np
 
 from relclf.relations import RelationSet
 from relclf.scoring.metrics import SCORE_NAMES, Counts, RelationScore, per_relation, score, with_support
-from relclf.scoring.resampling import bootstrap, percentiles
+from relclf.scoring.resampling import percentiles, resampled_scores
 from relclf.scoring.signature import signature
 
 
@@ -65,12 +65,12 @@ def score_report(
     All intervals come from the same bootstrap samples. `details` are further parts of the signatures.
     """
     counted = with_support(counts)
-    resampled = bootstrap(counts, samples, np.random.default_rng(seed))
+    resampled = resampled_scores(SCORE_NAMES, counts, relations, samples, np.random.default_rng(seed))
     parts = {**(details or {}), "interval": f"95% bootstrap {samples} seed {seed}"}
     scores = {}
-    for name in SCORE_NAMES:
-        value, values = score(name, counts, relations, counted), score(name, resampled, relations, counted)
-        if value is not None and values is not None:
+    for name, values in resampled.items():
+        value = score(name, counts, relations, counted)
+        if value is not None:
             low, high = percentiles(values)
             scores[name] = Score(float(value), low, high, signature(name, relations, counted, parts))
     return ScoreReport(scores, per_relation(counts, relations), relations.names, counts)

@@ -1,9 +1,14 @@
 """Standard errors and intervals of scores, from resampled confusion matrices."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from relclf.relations import RelationSet
 from relclf.scoring.metrics import Counts, Values, score, with_support
+
+_CELLS_AT_ONCE = 2**21
+"""Cells of the confusion matrices in memory at a time: 16 MiB."""
 
 
 def bootstrap(counts: Counts, samples: int, generator: np.random.Generator) -> Counts:
@@ -22,11 +27,33 @@ def bootstrap(counts: Counts, samples: int, generator: np.random.Generator) -> C
     return sampled.reshape(samples, *counts.shape)
 
 
+def resampled_scores(
+    names: Sequence[str], counts: Counts, relations: RelationSet, samples: int, generator: np.random.Generator
+) -> dict[str, Values]:
+    """(samples,) the value of each named score that is defined, all from the same bootstrap samples.
+
+    Averages go over the relations with support in `counts`: (C, C). The samples are drawn some at a time, which
+    changes none of them, so that memory stays flat however many relations there are.
+    """
+    counted = with_support(counts)
+    values: dict[str, list[Values]] = {
+        name: [] for name in names if score(name, counts, relations, counted) is not None
+    }
+    at_once = max(1, _CELLS_AT_ONCE // counts.size)
+    for start in range(0, samples if values else 0, at_once):
+        stack = bootstrap(counts, min(at_once, samples - start), generator)
+        for name, parts in values.items():
+            part = score(name, stack, relations, counted)
+            if part is not None:
+                parts.append(part)
+    return {name: np.concatenate(parts) for name, parts in values.items()}
+
+
 def standard_error(
     name: str, counts: Counts, relations: RelationSet, samples: int, generator: np.random.Generator
 ) -> float | None:
     """Bootstrap standard error of a score, in [0, 1]; None where the score is not defined."""
-    values = _resampled(name, counts, relations, samples, generator)
+    values = resampled_scores([name], counts, relations, samples, generator).get(name)
     return None if values is None else float(values.std(ddof=1))
 
 
@@ -39,7 +66,7 @@ def interval(
     level: float = 0.95,
 ) -> tuple[float, float] | None:
     """Percentile bootstrap interval (low, high) of a score; None where the score is not defined."""
-    values = _resampled(name, counts, relations, samples, generator)
+    values = resampled_scores([name], counts, relations, samples, generator).get(name)
     return None if values is None else percentiles(values, level)
 
 
@@ -47,13 +74,3 @@ def percentiles(values: Values, level: float = 0.95) -> tuple[float, float]:
     """The central interval that holds the share `level` of the values."""
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
-
-
-def _resampled(
-    name: str, counts: Counts, relations: RelationSet, samples: int, generator: np.random.Generator
-) -> Values | None:
-    """(samples,) the score of each sample, over the relations with support in the original matrix."""
-    counted = with_support(counts)
-    if score(name, counts, relations, counted) is None:
-        return None
-    return score(name, bootstrap(counts, samples, generator), relations, counted)

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from relclf.relations import RelationSet
+from relclf.scoring import resampling
 from relclf.scoring.metrics import confusion_matrix, score, with_support
 from relclf.scoring.report import score_report
 from relclf.scoring.resampling import bootstrap, interval, standard_error
@@ -85,6 +86,18 @@ def test_perfect_predictions_of_one_relation_have_no_spread():
     counts = np.array([[12]])
     assert standard_error("macro_f1", counts, relations, 50, np.random.default_rng(0)) == 0.0
     assert interval("macro_f1", counts, relations, 50, np.random.default_rng(0)) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("cells", [1, 50, 2**21])
+def test_drawing_the_samples_some_at_a_time_changes_none(monkeypatch, cells):
+    counts = confusion_matrix(*predictions(200), 4)
+    whole = bootstrap(counts, 100, np.random.default_rng(5))
+    names = ["macro_f1", "accuracy", "semeval2010"]
+    monkeypatch.setattr(resampling, "_CELLS_AT_ONCE", cells)
+    values = resampling.resampled_scores(names, counts, RELATIONS, 100, np.random.default_rng(5))
+    assert list(values) == ["macro_f1", "accuracy"]
+    for name, found in values.items():
+        np.testing.assert_array_equal(found, score(name, whole, RELATIONS, with_support(counts)))
 
 
 def test_an_undefined_score_has_no_error_and_no_interval():
