@@ -1,5 +1,6 @@
 """The set of relations of an experiment, in the order of the network's score columns."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -30,3 +31,8 @@ class RelationSet:
 
     def __len__(self) -> int:
         return len(self.names)
+
+
+def printable(name: str) -> str:
+    """A name as it is, or escaped as in JSON where it would break a line or steer the terminal."""
+    return name if name.isprintable() else json.dumps(name)

@@ -44,6 +44,7 @@ def score(
     """
     from json import dumps
 
+    from relclf.relations import printable
     from relclf.scoring.files import score_files
 
     result = score_files(key, proposed, scorer.value, negative)
@@ -54,7 +55,9 @@ def score(
     else:
         typer.echo(_table(result.report, "micro_f1_positive" if scorer is Scorer.TACRED else "macro_f1"))
     if result.official is None and result.not_in_key:
-        listed = ", ".join(f"{relation} ({count:,})" for relation, count in result.not_in_key.items())
+        listed = ", ".join(
+            f"{printable(relation)} ({count:,})" for relation, count in result.not_in_key.items()
+        )
         from relclf.cli.console import messages
 
         messages().print(f"warning: relations that {key} never has count as wrong: {listed}", style="yellow")
@@ -62,24 +65,16 @@ def score(
 
 def _table(report: "ScoreReport", name: str) -> str:
     """The score with its interval and signature in %, then each relation's row; undefined is "-"."""
+    from relclf.cli.score_tables import relation_lines
+    from relclf.relations import printable
+
     chosen = report.scores[name]
     value, low, high = (f"{100 * part:.2f}" for part in (chosen.value, chosen.low, chosen.high))
-    width = max(len("relation"), *(len(row.relation) for row in report.relations))
-    rows = [
-        f"{row.relation:<{width}}  {_percent(row.precision):>9}  {_percent(row.recall):>6}  "
-        f"{_percent(row.f1):>5}  {row.support:>7,}"
-        for row in report.relations
-    ]
     return "\n".join(
         [
             f"{name} {value} %   95 % interval {low} to {high}   {report.counts.sum():,} examples",
-            chosen.signature,
+            printable(chosen.signature),
             "",
-            f"{'relation':<{width}}  precision  recall     F1  support",
-            *rows,
+            *relation_lines(report, numbered=False),
         ]
     )
-
-
-def _percent(value: float | None) -> str:
-    return "-" if value is None else f"{100 * value:.1f}"

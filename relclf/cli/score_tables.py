@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from relclf.cli.formatting import percent
+from relclf.relations import printable
 from relclf.scoring.report import ScoreReport
 
 _NAMES = {
@@ -22,17 +23,18 @@ def score_lines(report: ScoreReport) -> Iterator[str]:
         yield f"{_NAMES[name]:<22} {percent(score.value):>6}   {low} to {high}"
     yield ""
     for score in report.scores.values():
-        yield score.signature
+        yield printable(score.signature)
 
 
-def relation_lines(report: ScoreReport) -> Iterator[str]:
+def relation_lines(report: ScoreReport, numbered: bool = True) -> Iterator[str]:
     """Each relation's precision, recall and F1 in %, and its support; undefined is "-"."""
-    width = max(len("relation"), *(len(row.relation) for row in report.relations))
-    yield f"    {'relation':<{width}}  precision  recall     F1  support"
-    for number, row in enumerate(report.relations, 1):
+    names = [printable(row.relation) for row in report.relations]
+    width = max(len("relation"), *map(len, names))
+    yield f"{'    ' if numbered else ''}{'relation':<{width}}  precision  recall     F1  support"
+    for number, (name, row) in enumerate(zip(names, report.relations, strict=True), 1):
         yield (
-            f"{number:>3} {row.relation:<{width}}  {percent(row.precision):>9}  {percent(row.recall):>6}  "
-            f"{percent(row.f1):>5}  {row.support:>7,}"
+            f"{f'{number:>3} ' if numbered else ''}{name:<{width}}  {percent(row.precision):>9}  "
+            f"{percent(row.recall):>6}  {percent(row.f1):>5}  {row.support:>7,}"
         )
 
 

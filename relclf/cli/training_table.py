@@ -7,6 +7,7 @@ from rich.text import Text
 
 from relclf.cli.formatting import loss, norm, percent, shell_path, short_count, small, sparkline
 from relclf.config.schema import ExperimentConfig
+from relclf.relations import printable
 from relclf.runs.records import EpochRecord, best_record, reached_95
 from relclf.training.checkpoint import TrainingState
 from relclf.training.experiment import Experiment
@@ -142,7 +143,7 @@ def _header_lines(experiment: Experiment) -> list[str]:
     if experiment.device.type == "cpu":
         device += f", {experiment.threads} thread{'s' if experiment.threads > 1 else ''}"
     dev = f"{len(inputs.dev.ids):,} dev" if inputs.dev else "train and dev together"
-    negative = f", {inputs.relations.negative} negative" if inputs.relations.negative else ""
+    negative = f", {printable(inputs.relations.negative)} negative" if inputs.relations.negative else ""
     vocabulary = f"{len(experiment.network.vocabulary) - 2:,} words"
     coverage = experiment.network.vector_coverage
     vectors = f" · vectors cover {percent(coverage)} % of tokens" if coverage is not None else ""

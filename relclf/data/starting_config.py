@@ -15,6 +15,7 @@ from relclf.data.inspection import DataSummary, Quantiles, summarise
 from relclf.data.lines import STANDARD_INPUT
 from relclf.data.reading import detect_format, read_examples
 from relclf.errors import UserMistake
+from relclf.relations import printable
 from relclf.runs.files import write_text
 
 if TYPE_CHECKING:
@@ -71,10 +72,10 @@ def _refuse_too_few_relations(summary: DataSummary, data: Path) -> None:
 
 
 def _what_the_file_holds(summary: DataSummary, data: Path, format: str) -> list[str]:
-    width = max(len(_printable(relation)) for relation in summary.relations)
+    width = max(len(printable(relation)) for relation in summary.relations)
     listed = list(summary.relations.items())[:_MOST_RELATIONS_LISTED]
     relations = [
-        f"  {_printable(relation):<{width}}  {count:>9,}  {100 * count / summary.count:5.1f} %"
+        f"  {printable(relation):<{width}}  {count:>9,}  {100 * count / summary.count:5.1f} %"
         for relation, count in listed
     ]
     if len(summary.relations) > len(listed):
@@ -86,7 +87,7 @@ def _what_the_file_holds(summary: DataSummary, data: Path, format: str) -> list[
     lines = [
         "A config to start from, written by `relclf init`. Every key and its default: docs/config.md.",
         "",
-        f"{_printable(data.name)}, format {format}: {summary.count:,} sentences, {len(summary.relations)} relations",
+        f"{printable(data.name)}, format {format}: {summary.count:,} sentences, {len(summary.relations)} relations",
         *relations,
         "",
         f"{'at most this many tokens:':<26}"
@@ -108,7 +109,7 @@ def _keys(summary: DataSummary, data: Path, folder: Path, format: str) -> list[s
 
     config = ExperimentConfig(data=DataConfig(train=data))
     candidates = [relation for relation in summary.relations if _looks_negative(relation)]
-    looks = f" Looks like it: {', '.join(map(_printable, candidates))}." if candidates else ""
+    looks = f" Looks like it: {', '.join(map(printable, candidates))}." if candidates else ""
     max_length, too_long = _length_limit(summary)
     return [
         *_key(config, "seed"),
@@ -187,8 +188,3 @@ def _looks_negative(relation: str) -> bool:
 
 def _relative(data: Path, folder: Path) -> str:
     return Path(os.path.relpath(data.parent.resolve() / data.name, folder.resolve())).as_posix()
-
-
-def _printable(name: str) -> str:
-    """A name as it is, or escaped where it would break out of a comment line."""
-    return name if name.isprintable() else json.dumps(name)

@@ -49,6 +49,14 @@ def test_words_in_brackets_and_between_colons_are_neither_markup_nor_emoji(folde
     assert "listed in bad[red]:on:" in skipped.stderr
 
 
+def test_a_line_end_or_an_escape_in_a_name_is_shown_as_in_json(folder: Path) -> None:
+    train(folder, "up\ndown \x1b[2J")
+    tables = runner.invoke(app, ["evaluate", "run"])
+    assert tables.exit_code == 0
+    assert ' "up\\ndown \\u001b[2J" ' in tables.stdout
+    assert "\x1b" not in tables.stdout
+
+
 def test_an_input_that_is_missing_is_named_though_the_output_exists(folder: Path) -> None:
     train(folder, "cause")
     (folder / "out.jsonl").write_text("before\n")
