@@ -144,7 +144,7 @@ def _header_lines(experiment: Experiment) -> list[str]:
         device += f", {experiment.threads} thread{'s' if experiment.threads > 1 else ''}"
     dev = f"{len(inputs.dev.ids):,} dev" if inputs.dev else "train and dev together"
     negative = f", {printable(inputs.relations.negative)} negative" if inputs.relations.negative else ""
-    vocabulary = f"{len(experiment.network.vocabulary) - 2:,} words"
+    vocabulary = f"{len(experiment.network.vocabulary.words):,} words"
     coverage = experiment.network.vector_coverage
     vectors = f" · vectors cover {percent(coverage)} % of tokens" if coverage is not None else ""
     model = config.model

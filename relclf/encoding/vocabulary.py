@@ -12,7 +12,7 @@ from relclf.example import Example
 
 PAD_ID = 0
 UNKNOWN_ID = 1
-_FIRST_WORD_ID = 2
+FIRST_WORD_ID = 2
 _REMEMBERED_TOKENS = 500_000
 """Spellings whose id is remembered; numbers have no end of spellings, and memory must not grow with a file."""
 _DIGIT = re.compile(r"\d")
@@ -57,11 +57,21 @@ class Vocabulary:
         trained = [word for word in kept if word not in in_file] if freeze_vectors else kept
         chosen = set(trained)
         constant = [word for word in vector_words if word not in chosen]
-        return cls((*trained, *constant), _FIRST_WORD_ID + len(trained), lowercase, fold_digits)
+        return cls((*trained, *constant), FIRST_WORD_ID + len(trained), lowercase, fold_digits)
 
     def __len__(self) -> int:
         """The number of ids, padding and the unknown word among them."""
-        return _FIRST_WORD_ID + len(self.words)
+        return FIRST_WORD_ID + len(self.words)
+
+    @property
+    def trained_words(self) -> tuple[str, ...]:
+        """The words whose rows training may change, in id order."""
+        return self.words[: self.trained - FIRST_WORD_ID]
+
+    @property
+    def constant_words(self) -> tuple[str, ...]:
+        """The words whose rows stay as the vectors file has them, in id order."""
+        return self.words[self.trained - FIRST_WORD_ID :]
 
     def normalise(self, token: str) -> str:
         """The word that a token counts as."""
@@ -79,7 +89,7 @@ class Vocabulary:
             "fold_digits": self.fold_digits,
             "pad_id": PAD_ID,
             "unknown_id": UNKNOWN_ID,
-            "first_word_id": _FIRST_WORD_ID,
+            "first_word_id": FIRST_WORD_ID,
             "trained": self.trained,
             "words": list(self.words),
         }
@@ -103,7 +113,7 @@ class Vocabulary:
             raise UserMistake(
                 f"{source}: not a vocabulary. The file was changed after the run was made."
             ) from None
-        if not _FIRST_WORD_ID <= vocabulary.trained <= len(vocabulary):
+        if not FIRST_WORD_ID <= vocabulary.trained <= len(vocabulary):
             raise UserMistake(f"{source}: {vocabulary.trained} trained words of {len(vocabulary)} cannot be.")
         return vocabulary
 
@@ -118,7 +128,7 @@ class _TokenIds(dict[str, int]):
     def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__()
         self._vocabulary = vocabulary
-        self._word_ids = {word: index for index, word in enumerate(vocabulary.words, _FIRST_WORD_ID)}
+        self._word_ids = {word: index for index, word in enumerate(vocabulary.words, FIRST_WORD_ID)}
 
     def __missing__(self, token: str) -> int:
         word_id = self._word_ids.get(self._vocabulary.normalise(token))

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relclf.data.lines import open_text
-from relclf.encoding.vocabulary import Vocabulary
+from relclf.encoding.vocabulary import FIRST_WORD_ID, Vocabulary
 from relclf.errors import DataError
 
 _BLOCK = 4096
@@ -30,7 +30,7 @@ def read_word_vectors(path: Path, width: int, *, lowercase: bool, fold_digits: b
     Words are normalised as tokens are; of several that become one word the first counts (such files are
     sorted by frequency). Raises DataError with file:line where a row is malformed or `width` is another.
     """
-    normal = Vocabulary((), 2, lowercase, fold_digits).normalise
+    normal = Vocabulary((), FIRST_WORD_ID, lowercase, fold_digits).normalise
     blocks = [_parse_block(block, width, path) for block in _blocks(path, width)]
     if not blocks:
         raise DataError(f"{path}: no word vectors in the file. Each line needs a word and {width} numbers.")

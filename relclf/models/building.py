@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from relclf.config.schema import ExperimentConfig
-from relclf.encoding.vocabulary import PAD_ID, Vocabulary
+from relclf.encoding.vocabulary import FIRST_WORD_ID, PAD_ID, Vocabulary
 from relclf.encoding.word_vectors import WordVectors
 from relclf.models.cnn import Cnn
 from relclf.models.layers import WordEmbedding
@@ -62,14 +62,17 @@ def initialise(
 def constant_rows(vocabulary: Vocabulary, vectors: WordVectors) -> NDArray[np.float32]:
     """The vectors of the words that training never changes, in id order, shape (words, width)."""
     row = {word: index for index, word in enumerate(vectors.words)}
-    names = vocabulary.words[vocabulary.trained - 2 :]
+    names = vocabulary.constant_words
     return vectors.vectors[[row[name] for name in names]] if names else vectors.vectors[:0]
 
 
 def _copy_vectors(weight: Tensor, vocabulary: Vocabulary, vectors: WordVectors) -> None:
     row = {word: index for index, word in enumerate(vectors.words)}
-    names = vocabulary.words[: vocabulary.trained - 2]
-    pairs = [(index, row[name]) for index, name in enumerate(names, 2) if name in row]
+    pairs = [
+        (index, row[name])
+        for index, name in enumerate(vocabulary.trained_words, FIRST_WORD_ID)
+        if name in row
+    ]
     if pairs:
         targets, sources = zip(*pairs, strict=True)
         weight[list(targets)] = torch.from_numpy(vectors.vectors[list(sources)])
