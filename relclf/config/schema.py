@@ -91,7 +91,10 @@ class DataConfig(Section):
 class EncodingConfig(Section):
     """How tokens become numbers."""
 
-    min_count: Count = Field(default=1, description="words rarer than this in train become the unknown word.")
+    min_count: Count = Field(
+        default=1,
+        description="words rarer than this in train become the unknown word, unless `vectors` has them.",
+    )
     lowercase: bool = Field(default=True, description="fold words to lower case.")
     fold_digits: bool = Field(default=True, description="write every digit as 0.")
     max_distance: Count = Field(
@@ -128,7 +131,7 @@ class CnnConfig(Section):
     word_dim: Count = Field(default=50, description="width of the word embedding.")
     word_std: Positive = Field(
         default=0.1,
-        description="standard deviation of the initial word embedding (where no vectors are given).",
+        description="standard deviation of the initial word embedding, for words that `encoding.vectors` lacks.",
     )
     position_dim: CountOrZero = Field(
         default=5, description="width of each of the two position embeddings; 0 leaves them out."
