@@ -41,6 +41,10 @@ commands.register(app)
 def main() -> None:
     """Entry point of the `relclf` script."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+        if not isinstance(stream, io.TextIOWrapper):
+            continue
+        if stream.isatty():
             stream.reconfigure(errors="replace")  # a terminal without UTF-8 shows "?", and nothing fails
+        else:
+            stream.reconfigure(encoding="utf-8")  # files and pipes lose no letter, whatever the locale
     app(prog_name="relclf")

@@ -29,7 +29,9 @@ def predict(
     ] = None,
     weights: Annotated[str, typer.Option(metavar="best|last", help="Which epoch's weights.")] = "best",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
-    threads: Annotated[int | None, typer.Option(min=1, help="CPU threads. [default: all cores]")] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="CPU threads. [default: PyTorch's choice]")
+    ] = None,
 ) -> None:
     """Label the sentences of a file, of any size.
 
@@ -37,7 +39,9 @@ def predict(
     """
     from relclf.errors import UserMistake
 
-    chosen = format_ or ("csv" if output is not None and ".csv" in output.suffixes[-2:] else "jsonl")
+    chosen = format_ or (
+        "csv" if output is not None and output.name.removesuffix(".gz").endswith(".csv") else "jsonl"
+    )
     if chosen not in ("jsonl", "csv"):
         raise UserMistake(f"--format: must be jsonl or csv (got {chosen!r}).")
     from relclf.cli.console import messages

@@ -51,7 +51,9 @@ class Predictor:
             return []
         shares, predicted = self.scored(examples)
         return [
-            Prediction(e.id, self.relations[best], float(row[best]), ranked(self.relations, row, len(row)))
+            Prediction(
+                e.id, self.relations[best], round(float(row[best]), 6), ranked(self.relations, row, len(row))
+            )
             for e, row, best in zip(examples, shares, predicted, strict=True)
         ]
 

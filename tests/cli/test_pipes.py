@@ -1,6 +1,7 @@
 """A reader that closes the pipe early is no error: `relclf ... | head` exits 0 and leaves a run that can go on."""
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,15 @@ def test_a_training_whose_table_nobody_reads_any_more_ends_well(folder: Path, op
     assert not summary.exists() or json.loads(summary.read_bytes())["stop_reason"] == "interrupted"
     assert (run / "last.safetensors").is_file()
     assert not is_locked(run)
+
+
+def test_a_pipe_gets_utf_8_whatever_the_locale(folder: Path) -> None:
+    path = folder / "answers.txt"
+    path.write_text("Ursache-Wirkung ü Ł\nnone\n", encoding="utf-8")
+    command = [sys.executable, "-m", "relclf", "score", path, path, "--scorer", "macro_f1", "--json"]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    result = subprocess.run(command, env=environment, capture_output=True, check=True)
+    assert "Ursache-Wirkung ü Ł" in result.stdout.decode("utf-8")
 
 
 def test_help_and_schema_into_a_closed_pipe(folder: Path) -> None:

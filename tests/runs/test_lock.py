@@ -29,7 +29,9 @@ def test_a_moment_of_another_lock_is_waited_for(tmp_path: Path) -> None:
     lock = RunLock(tmp_path)
     thread = threading.Thread(target=lambda: (time.sleep(0.05), lock.release()))
     thread.start()
-    RunLock(tmp_path).release()
+    second = RunLock(tmp_path)
+    assert is_locked(tmp_path)
+    second.release()
     thread.join()
 
 

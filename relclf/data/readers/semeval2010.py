@@ -44,10 +44,14 @@ def _blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
         if block and (not text or _begins_a_block(text)):
             yield block
             block = []
-        if text:
+        if text and len(block) <= _MOST_LINES:
             block.append((number, text))
     if block:
         yield block
+
+
+_MOST_LINES = 4
+"""Lines kept of a block, one more than a right one has: a file that is no corpus must not pile up in memory."""
 
 
 def _begins_a_block(line: str | DataError) -> bool:
