@@ -71,8 +71,7 @@ def evaluate_run(opened: OpenedRun, data: Path | None = None, split: str | None 
         any_format = config.data.model_copy(update={"format": "auto"})
         examples, cut = read_labelled(path, config.model_copy(update={"data": any_format}))
     else:
-        path, examples, cut = _split_examples(opened, split)
-        sha256 = file_sha256(path)
+        path, sha256, examples, cut = _split_examples(opened, split)
     network = opened.network
     dataset = encode(examples, network.vocabulary, network.relations, config.encoding.max_distance)
     labelled = labelled_set(examples, dataset.to(opened.device), network.relations)
@@ -145,15 +144,14 @@ def _rows(result: RunEvaluation) -> Iterator[tuple[str, int, int, list[float]]]:
     return zip(result.labelled.ids, result.labelled.gold.tolist(), predicted, shares, strict=True)
 
 
-def _split_examples(opened: OpenedRun, split: str) -> tuple[Path, list[Example], int]:
-    """The file of a split, its examples, and how many of them were cut."""
+def _split_examples(opened: OpenedRun, split: str) -> tuple[Path, str, list[Example], int]:
+    """The file of a split, its SHA-256, its examples, and how many of them were cut."""
     config = opened.network.config
     data = config.data
     if split == "test":
         if data.test is None:
             raise UserMistake(f"{opened.run.config}: names no data.test. Give a file with --data.")
-        check_hash(config, "test", data.test)
-        return data.test, *read_labelled(data.test, config)
+        return data.test, check_hash(config, "test", data.test), *read_labelled(data.test, config)
     if split != "dev":
         raise UserMistake(f"--split: must be test or dev (got {split!r}).")
     if data.all_data:
@@ -161,11 +159,10 @@ def _split_examples(opened: OpenedRun, split: str) -> tuple[Path, list[Example],
             "--split dev: this run was trained on dev too (data.all_data). Give a file with --data."
         )
     if isinstance(data.dev, Path):
-        check_hash(config, "dev", data.dev)
-        return data.dev, *read_labelled(data.dev, config)
-    check_hash(config, "train", data.train)
+        return data.dev, check_hash(config, "dev", data.dev), *read_labelled(data.dev, config)
+    sha256 = check_hash(config, "train", data.train)
     examples, cut = read_labelled(data.train, config)
-    return data.train, stratified_split(examples, data.dev, data.split_seed)[1], cut
+    return data.train, sha256, stratified_split(examples, data.dev, data.split_seed)[1], cut
 
 
 def _notes(labelled: LabelledSet, cut: int, split: str, opened: OpenedRun) -> tuple[str, ...]:

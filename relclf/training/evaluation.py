@@ -32,7 +32,6 @@ class LabelledSet:
     gold: NDArray[np.int64]
     """(sentences,) ids in `relations`."""
     relations: RelationSet
-
     known: int
     """Relations of the network; the others follow them."""
 
