@@ -48,6 +48,10 @@ def read_corpus(config: ExperimentConfig) -> Corpus:
             "dev: the same file as train; its scores say how well the sentences were learned by heart"
         )
     if not data.all_data:
+        if not any(example.relation in relations.ids for example in dev):
+            raise UserMistake(
+                "data.dev: no dev sentence has a relation that train has. Check the spelling of both."
+            )
         notes += _dev_notes(dev, relations)
     if data.test is not None and not data.test.is_file():
         notes.append(

@@ -41,9 +41,7 @@ def score_dev(
     macro_f1 = score("macro_f1", matrix, dev.relations)
     macro_f1_se = standard_error("macro_f1", matrix, dev.relations, samples, generator)
     if evaluation.loss is None or evaluation.nll is None or macro_f1 is None or macro_f1_se is None:
-        raise UserMistake(
-            "data.dev: no dev sentence has a relation that train has. Check the spelling of both."
-        )
+        raise ValueError("no dev sentence has a known relation; read_corpus refuses such a set")
     monitor = config.training.monitor
     if monitor in ("loss", "nll"):
         monitored: float = evaluation.loss if monitor == "loss" else evaluation.nll

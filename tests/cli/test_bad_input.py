@@ -157,6 +157,15 @@ def test_dev_with_one_relation_or_an_unknown_one_is_a_warning(folder: Path) -> N
     assert "1 sentence has the relation 'unheard of', which train lacks" in result.stdout
 
 
+def test_a_dev_file_without_any_relation_of_train_is_refused_before_training(folder: Path) -> None:
+    lines = (folder / "train.jsonl").read_text(encoding="utf-8").splitlines()
+    records = [{**json.loads(line), "relation": "unheard of"} for line in lines[:5]]
+    (folder / "dev.jsonl").write_text("".join(json.dumps(r) + "\n" for r in records), encoding="utf-8")
+    code, stderr = train(folder, "--set", f"data.dev={folder}/dev.jsonl")
+    assert code == 2
+    assert "data.dev: no dev sentence has a relation that train has." in stderr
+
+
 @pytest.mark.parametrize(
     ("vectors", "message"),
     [
