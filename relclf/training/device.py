@@ -39,7 +39,8 @@ def prepare_torch(config: TrainingConfig, device: torch.device, threads: int) ->
     torch.set_num_threads(threads)
     if config.deterministic:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-    torch.use_deterministic_algorithms(config.deterministic)
+    if config.deterministic or torch.are_deterministic_algorithms_enabled():
+        torch.use_deterministic_algorithms(config.deterministic)  # which imports torch's whole compiler
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = False
 
