@@ -7,6 +7,7 @@ from torch.nn import functional
 from relclf.config.schema import CnnConfig
 from relclf.encoding.batches import Batch
 from relclf.models.layers import WordEmbedding, dropout
+from relclf.models.word_projection import find_symbols, pooled_filters
 
 
 class Cnn(nn.Module):
@@ -41,9 +42,27 @@ class Cnn(nn.Module):
     def features(self, batch: Batch) -> Tensor:
         """The pooled activations, shape (batch, filters of all windows).
 
-        All windows of a batch are laid side by side and multiplied with the filters at once. The maximum is
-        taken before the activation, which is the same since tanh and ReLU rise everywhere, and cheaper.
+        The maximum is taken before the activation, which is the same since tanh and ReLU never fall, and cheaper.
+        On a CPU each distinct word is projected once (word_projection.py has the derivation).
         """
+        if batch.token_ids.device.type == "cpu":
+            return self._features_of_distinct_words(batch)
+        return self.features_of_windows(batch)
+
+    def _features_of_distinct_words(self, batch: Batch) -> Tensor:
+        positions: tuple[Tensor, ...] = ()
+        if self.head_positions is not None and self.tail_positions is not None:
+            positions = (self.head_positions.weight, self.tail_positions.weight)
+        symbols = find_symbols(batch, max(self._windows), len(positions[0]) if positions else 0)
+        tables = (self.words.rows(symbols.words), *positions)
+        pooled = [
+            self._activation(pooled_filters(symbols, tables, filters.weight, window) + filters.bias)
+            for window, filters in zip(self._windows, self.filters, strict=True)
+        ]
+        return torch.cat(pooled, dim=1)
+
+    def features_of_windows(self, batch: Batch) -> Tensor:
+        """The same with all windows of a batch laid side by side and multiplied with the filters at once."""
         tokens = self.embed(batch)  # (batch, length, width)
         padding = torch.where(batch.mask, 0.0, -torch.inf)[:, :, None]  # (batch, length, 1)
         pooled = []

@@ -1,5 +1,7 @@
 """The layers that networks share: the word embedding with constant rows, and dropout with its own generator."""
 
+from typing import Any
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,12 +17,29 @@ class WordEmbedding(nn.Module):
     """
 
     constant: Tensor | None
+    row_gradient: "RowGradient | None" = None
+    """Where a training keeps the gradient of `rows`; None: autograd makes a new one each time."""
 
     def __init__(self, trained: Tensor, constant: Tensor | None) -> None:
         """trained: (trained rows, width), row 0 zeros for padding; constant: (other rows, width) or None."""
         super().__init__()
         self.weight = nn.Parameter(trained)
         self.register_buffer("constant", constant, persistent=False)
+
+    def rows(self, ids: Tensor) -> Tensor:
+        """The rows of distinct word ids, which rise: (words,) -> (words, width)."""
+        trained = self.weight.shape[0]
+        if self.constant is None or not len(ids) or int(ids[-1]) < trained:
+            return self._trained_rows(ids)
+        known = int(torch.searchsorted(ids, trained))
+        constant = self.constant.index_select(0, ids[known:] - trained)
+        return torch.cat([self._trained_rows(ids[:known]), constant])
+
+    def _trained_rows(self, ids: Tensor) -> Tensor:
+        if self.row_gradient is None:
+            return self.weight.index_select(0, ids)
+        rows: Tensor = _RowsWithGradientInPlace.apply(self.weight, ids, self.row_gradient)
+        return rows
 
     def forward(self, batch: Batch) -> Tensor:
         """(batch, length) word ids -> (batch, length, width)."""
@@ -31,6 +50,49 @@ class WordEmbedding(nn.Module):
         trained = functional.embedding(batch.token_ids.clamp(max=rows - 1), self.weight, padding_idx=PAD_ID)
         constant = functional.embedding((batch.token_ids - rows).clamp(min=0), self.constant)
         return torch.where(is_trained[:, :, None], trained, constant)
+
+
+class RowGradient:
+    """The gradient of a large table of which a batch touches few rows: one buffer, kept zero elsewhere.
+
+    Autograd would allocate and clear a gradient as large as the table for every batch, which costs more than
+    all the arithmetic on a few hundred rows. Here a backward pass adds its rows to the buffer, which is the
+    weight's `.grad` from then on, and clearing it zeroes those rows alone.
+    """
+
+    def __init__(self) -> None:
+        self._buffer: Tensor | None = None
+        self.touched: list[Tensor] = []
+        """The ids of the rows that each backward pass has added to since the last clearing."""
+
+    def add(self, weight: Tensor, ids: Tensor, gradient: Tensor) -> None:
+        """Add (rows, width) to the rows `ids` of the weight's gradient."""
+        if weight.grad is None:
+            if self._buffer is None:
+                self._buffer = torch.zeros_like(weight)
+            weight.grad = self._buffer
+        weight.grad.index_add_(0, ids, gradient)
+        self.touched.append(ids)
+
+    def clear(self, weight: Tensor) -> None:
+        """Take the gradient away from the weight, the buffer zero again."""
+        if weight.grad is self._buffer and self._buffer is not None:
+            for ids in self.touched:
+                self._buffer.index_fill_(0, ids, 0)
+        self.touched = []
+        weight.grad = None
+
+
+class _RowsWithGradientInPlace(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, weight: Tensor, ids: Tensor, gradient: RowGradient) -> Tensor:
+        ctx.weight, ctx.ids, ctx.gradient = weight, ids, gradient
+        return weight.index_select(0, ids)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, None]:
+        ctx.gradient.add(ctx.weight, ctx.ids, gradient)
+        return None, None, None
 
 
 def dropout(values: Tensor, rate: float, generator: torch.Generator) -> Tensor:
