@@ -1,5 +1,7 @@
 """A convolutional network over word and position embeddings, after Zeng et al. 2014 (sections 3.3-3.5)."""
 
+from typing import TYPE_CHECKING, cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -8,6 +10,9 @@ from relclf.config.schema import CnnConfig
 from relclf.encoding.batches import Batch
 from relclf.models.layers import WordEmbedding, dropout
 from relclf.models.word_projection import find_symbols, pooled_filters
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 
 class Cnn(nn.Module):
@@ -56,8 +61,8 @@ class Cnn(nn.Module):
         symbols = find_symbols(batch, max(self._windows), len(positions[0]) if positions else 0)
         tables = (self.words.rows(symbols.words), *positions)
         pooled = [
-            self._activation(pooled_filters(symbols, tables, filters.weight, window) + filters.bias)
-            for window, filters in zip(self._windows, self.filters, strict=True)
+            self._activation(pooled_filters(symbols, tables, bank.weight, window) + bank.bias)
+            for window, bank in zip(self._windows, cast("Sequence[nn.Linear]", self.filters), strict=True)
         ]
         return torch.cat(pooled, dim=1)
 

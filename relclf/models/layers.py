@@ -38,7 +38,9 @@ class WordEmbedding(nn.Module):
     def _trained_rows(self, ids: Tensor) -> Tensor:
         if self.row_gradient is None:
             return self.weight.index_select(0, ids)
-        rows: Tensor = _RowsWithGradientInPlace.apply(self.weight, ids, self.row_gradient)
+        rows: Tensor = _RowsWithGradientInPlace.apply(  # type: ignore[no-untyped-call]
+            self.weight, ids, self.row_gradient
+        )
         return rows
 
     def forward(self, batch: Batch) -> Tensor:
@@ -57,30 +59,24 @@ class RowGradient:
 
     Autograd would allocate and clear a gradient as large as the table for every batch, which costs more than
     all the arithmetic on a few hundred rows. Here a backward pass adds its rows to the buffer, which is the
-    weight's `.grad` from then on, and clearing it zeroes those rows alone.
+    weight's `.grad` until that is set to None; the next pass then zeroes the rows that were touched.
     """
 
     def __init__(self) -> None:
         self._buffer: Tensor | None = None
-        self.touched: list[Tensor] = []
-        """The ids of the rows that each backward pass has added to since the last clearing."""
+        self._touched: list[Tensor] = []
 
     def add(self, weight: Tensor, ids: Tensor, gradient: Tensor) -> None:
-        """Add (rows, width) to the rows `ids` of the weight's gradient."""
+        """Add (rows, width) to the rows `ids`, each named once, of the weight's gradient."""
         if weight.grad is None:
             if self._buffer is None:
                 self._buffer = torch.zeros_like(weight)
+            for touched in self._touched:
+                self._buffer.index_fill_(0, touched, 0)
+            self._touched = []
             weight.grad = self._buffer
         weight.grad.index_add_(0, ids, gradient)
-        self.touched.append(ids)
-
-    def clear(self, weight: Tensor) -> None:
-        """Take the gradient away from the weight, the buffer zero again."""
-        if weight.grad is self._buffer and self._buffer is not None:
-            for ids in self.touched:
-                self._buffer.index_fill_(0, ids, 0)
-        self.touched = []
-        weight.grad = None
+        self._touched.append(ids)
 
 
 class _RowsWithGradientInPlace(torch.autograd.Function):

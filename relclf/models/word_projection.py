@@ -28,7 +28,6 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.autograd.function import FunctionCtx
 from torch.nn import functional
 
 from relclf.encoding.batches import Batch
@@ -71,7 +70,7 @@ def find_symbols(batch: Batch, widest: int, positions: int) -> Symbols:
     if positions:
         tables.append(functional.pad(batch.head_positions, around) + len(words))
         tables.append(functional.pad(batch.tail_positions, around) + (len(words) + positions))
-    return Symbols(words, torch.stack(tables, dim=2), batch.mask, before)
+    return Symbols(words.long(), torch.stack(tables, dim=2), batch.mask, before)
 
 
 def pooled_filters(symbols: Symbols, tables: tuple[Tensor, ...], filters: Tensor, window: int) -> Tensor:
@@ -81,7 +80,7 @@ def pooled_filters(symbols: Symbols, tables: tuple[Tensor, ...], filters: Tensor
     (position ids, position width); padding's row is the first of each, zeros, and gets no gradient.
     filters: (filters, window * width), as a linear layer over windows laid side by side.
     """
-    pooled: Tensor = _PooledFilters.apply(symbols, window, filters, *tables)
+    pooled: Tensor = _PooledFilters.apply(symbols, window, filters, *tables)  # type: ignore[no-untyped-call]
     return pooled
 
 
@@ -95,7 +94,7 @@ class _PooledFilters(torch.autograd.Function):
         sizes = [len(table) for table in tables]
         projections = filters.new_empty(sum(sizes) * window + 1, number)
         projections[-1] = -torch.inf  # what a window has that must not win
-        blocks = projections[:-1].view(sum(sizes), window * number).split(sizes)
+        blocks = torch.split(projections[:-1].view(sum(sizes), window * number), sizes)
         for table, share, block in zip(tables, _shares(weights, tables), blocks, strict=True):
             torch.mm(table, share, out=block)
         rows = symbols.rows(window, sum(sizes))
@@ -119,12 +118,10 @@ class _PooledFilters(torch.autograd.Function):
         places = torch.add(torch.arange(number)[:, None], won, alpha=number)
         flat = gradient.new_zeros(symbols * ctx.window * number)
         flat.scatter_add_(0, places.view(-1), gradient[:, :, None].expand_as(places).reshape(-1))
-        blocks = flat.view(symbols, -1).split([len(table) for table in tables])
+        blocks = torch.split(flat.view(symbols, -1), [len(table) for table in tables])
         weights_gradient = torch.empty_like(weights)
         table_gradients = []
-        shares = zip(
-            tables, _shares(weights, tables), _shares(weights_gradient, tables), blocks, strict=True
-        )
+        shares = zip(tables, _shares(weights, tables), _shares(weights_gradient, tables), blocks, strict=True)
         for table, share, share_gradient, block in shares:
             torch.mm(table.T, block, out=share_gradient)
             table_gradient = block @ share.T
@@ -137,4 +134,4 @@ class _PooledFilters(torch.autograd.Function):
 
 def _shares(weights: Tensor, tables: "tuple[Tensor, ...] | list[Tensor]") -> tuple[Tensor, ...]:
     """The rows of the weights that belong to each table's width."""
-    return weights.split([table.shape[1] for table in tables])
+    return torch.split(weights, [table.shape[1] for table in tables])

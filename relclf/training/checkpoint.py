@@ -8,6 +8,7 @@ pickle, so a hostile file can run no code; sizes are checked against the file be
 import dataclasses
 import hashlib
 import json
+import math
 import os
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,20 +26,46 @@ from relclf.runs.files import link_or_copy, written_beside
 from relclf.runs.records import EpochRecord
 
 
+@dataclass(frozen=True)
+class EpochSums:
+    """The running epoch's sums, kept where the scores are and changed in place there."""
+
+    loss: Tensor
+    """() float64 (float32 on MPS): the objective summed over the examples so far."""
+    counts: Tensor
+    """(relations * relations,) int64: confusion counts, gold-major."""
+    broken: Tensor
+    """() bool: whether a number was not finite."""
+
+    @classmethod
+    def zeros(cls, relations: int, device: torch.device) -> "EpochSums":
+        """The sums of an epoch that has just begun."""
+        precise = torch.float32 if device.type == "mps" else torch.float64
+        return cls(
+            torch.zeros((), dtype=precise, device=device),
+            torch.zeros(relations**2, dtype=torch.int64, device=device),
+            torch.zeros((), dtype=torch.bool, device=device),
+        )
+
+    def add(self, loss: Tensor, gold: Tensor, predicted: Tensor) -> None:
+        """Add a batch: its summed loss (), and its gold and predicted relations (batch,)."""
+        self.loss.add_(loss)
+        cells = gold * math.isqrt(len(self.counts)) + predicted
+        self.counts.add_(torch.bincount(cells, minlength=len(self.counts)))
+
+
 @dataclass
 class EpochProgress:
-    """How far the running epoch has come; all sums that its record needs."""
+    """How far the running epoch has come; all that its record needs."""
 
     epoch: int
+    sums: EpochSums
     batches_done: int = 0
     updates: int = 0
-    loss_sum: float = 0.0
-    """Sum of the objective over the examples so far."""
     examples: int = 0
-    counts: Tensor = field(default_factory=lambda: torch.zeros(0, dtype=torch.int64))
-    """(relations * relations,) confusion counts, gold-major, on the device."""
-    gradient_norms: list[float] = field(default_factory=list)
-    update_ratios: list[float] = field(default_factory=list)
+    gradient_norms: list[Tensor] = field(default_factory=list)
+    """() each, on the device."""
+    update_ratios: list[Tensor] = field(default_factory=list)
     learning_rate: float = 0.0
     seconds: float = 0.0
 
@@ -144,6 +171,8 @@ def load_weights(path: Path, model: Cnn, tensors: dict[str, Tensor]) -> None:
 
 
 _PLAIN_KEYS = {"records", "progress", "best_from", "optimizer"}
+_MEASURED = ("gradient_norms", "update_ratios")
+_PLAIN_PROGRESS = tuple(f.name for f in dataclasses.fields(EpochProgress) if f.name != "sums")
 _MALFORMED = (KeyError, TypeError, ValueError, AttributeError, RuntimeError)
 """What values of other types and shapes than ours raise as they are taken apart (RecursionError among them)."""
 _NEXT = "relclf train --resume RUN --from previous (or best) goes on from an earlier checkpoint."
@@ -157,7 +186,7 @@ def _tensors(state: TrainingState) -> dict[str, Tensor]:
                 tensors[f"optimizer.{index}.{key}"] = value
     tensors["dropout"] = state.dropout.get_state()
     if state.progress is not None:
-        tensors["progress.counts"] = state.progress.counts
+        tensors["progress.counts"] = state.progress.sums.counts
         for name, parameter in state.model.named_parameters():
             if parameter.grad is not None:
                 tensors[f"gradient.{name}"] = parameter.grad
@@ -171,11 +200,10 @@ def _plain_state(state: TrainingState) -> dict[str, Any]:
     }
     progress = None
     if state.progress is not None:
-        progress = {
-            f.name: getattr(state.progress, f.name)
-            for f in dataclasses.fields(EpochProgress)
-            if f.name != "counts"
-        }
+        progress = {name: getattr(state.progress, name) for name in _PLAIN_PROGRESS}
+        progress["loss_sum"] = state.progress.sums.loss.item()
+        for name in _MEASURED:
+            progress[name] = [value.item() for value in progress[name]]
     return {
         "records": [record.to_json() for record in state.records],
         "progress": progress,
@@ -190,14 +218,24 @@ def _restored_progress(
     """The progress inside an epoch; the pending gradients go to the model's parameters."""
     if plain is None:
         return None
+    if plain.keys() != {*_PLAIN_PROGRESS, "loss_sum"}:
+        raise ValueError(f"progress has the keys {sorted(plain)}")
     output = state.model.output
+    device = output.weight.device
     counts = tensors["progress.counts"]
     if counts.shape != (output.out_features**2,) or counts.dtype != torch.int64:
         raise ValueError(f"progress.counts has shape {tuple(counts.shape)}")
+    sums = EpochSums.zeros(output.out_features, device)
+    sums.loss.fill_(plain["loss_sum"])
+    sums.counts.copy_(counts)
+    measured: dict[str, Any] = {
+        name: [torch.tensor(value, device=device) for value in plain[name]] for name in _MEASURED
+    }
+    others: dict[str, Any] = {name: plain[name] for name in _PLAIN_PROGRESS if name not in _MEASURED}
     for name, parameter in state.model.named_parameters():
         gradient = tensors.get(f"gradient.{name}")
         parameter.grad = gradient.to(parameter.device) if gradient is not None else None
-    return EpochProgress(**plain, counts=counts.to(output.weight.device))
+    return EpochProgress(sums=sums, **others, **measured)
 
 
 def _restore_optimizer(

@@ -14,6 +14,7 @@ from relclf.config.loading import changed_keys, config_from_mapping, dump_config
 from relclf.config.schema import ExperimentConfig, TrainingConfig
 from relclf.encoding.dataset import encode
 from relclf.errors import Interrupted, RelclfError, UserMistake
+from relclf.models.layers import RowGradient
 from relclf.models.losses import build_objective
 from relclf.runs.directory import FORMAT, RunDirectory, create_run, open_run
 from relclf.runs.environment import available_cores, describe_environment
@@ -33,9 +34,9 @@ from relclf.training.device import choose_device, device_name, prepare_torch
 from relclf.training.devset import check_monitor, write_dev_predictions
 from relclf.training.evaluation import evaluate, labelled_set
 from relclf.training.interruption import StopRequest
-from relclf.training.loop import LoopInputs, NotFinite, run_epochs
+from relclf.training.loop import POLLED_UPDATES, LoopInputs, NotFinite, run_epochs
 from relclf.training.network import Network, new_network, open_network, save_network_files
-from relclf.training.optimizers import build_optimizer, depends_on_length
+from relclf.training.optimizers import build_optimizer, depends_on_length, leaves_out_broken_updates
 from relclf.training.seeding import torch_generator
 from relclf.training.stopping import StopReason, stop_reason
 
@@ -194,8 +195,12 @@ def _experiment(
     if corpus.dev is not None:
         encoded = encode(corpus.dev, network.vocabulary, network.relations, distance).to(device)
         dev = labelled_set(corpus.dev, encoded, network.relations)
+    if device.type == "cpu":
+        network.model.words.row_gradient = RowGradient()
     objective = build_objective(config.training.imbalance, network.relation_counts, device)
-    inputs = LoopInputs(config, network.relations, train_set, dev, objective, run)
+    polled = device.type != "cpu" and leaves_out_broken_updates(state.optimizer)
+    poll_every = POLLED_UPDATES if polled else 1
+    inputs = LoopInputs(config, network.relations, train_set, dev, objective, run, poll_every)
     return Experiment(network, inputs, state, corpus.notes, device, threads, lock)
 
 

@@ -22,17 +22,21 @@ from relclf.runs.directory import RunDirectory
 from relclf.runs.files import link_or_copy
 from relclf.runs.records import EpochRecord, append_record, best_record
 from relclf.scoring.metrics import score
-from relclf.training.checkpoint import EpochProgress, TrainingState, save_checkpoint
+from relclf.training.checkpoint import EpochProgress, EpochSums, TrainingState, save_checkpoint
 from relclf.training.devset import DevScores, score_dev, write_dev_predictions
 from relclf.training.evaluation import LabelledSet
 from relclf.training.interruption import StopRequest
-from relclf.training.optimizers import learning_rate
+from relclf.training.optimizers import learning_rate, take_step
 from relclf.training.seeding import numpy_generator, torch_generator
 from relclf.training.stopping import stop_reason
 from relclf.training.updates import UpdatePlan, spread_evenly, update_plan
 
 MEASURED_UPDATES = 10
 """Updates of an epoch, spread evenly, whose gradient norm and update ratio are measured."""
+
+
+POLLED_UPDATES = 200
+"""Updates on an accelerator between two looks of the host at what has happened there."""
 
 
 class NotFinite(Failure):
@@ -49,6 +53,9 @@ class LoopInputs:
     dev: LabelledSet | None
     objective: Objective
     run: RunDirectory
+    poll_every: int = 1
+    """Updates between two looks at whether all numbers are finite. With 1 the host looks before each update;
+    with more, an update after a broken number is left out on the device, and so are all that follow it."""
 
 
 def run_epochs(inputs: LoopInputs, state: TrainingState, request: StopRequest) -> Iterator[EpochRecord]:
@@ -60,8 +67,8 @@ def run_epochs(inputs: LoopInputs, state: TrainingState, request: StopRequest) -
     """
     while stop_reason(state.records, inputs.config.training, len(inputs.relations)) is None:
         if state.progress is None:
-            state.progress = _begin_epoch(inputs, state)
-        _train_epoch(inputs, state, state.progress, request)
+            state.progress = begin_epoch(inputs, state)
+        train_epoch(inputs, state, state.progress, request)
         record = _end_epoch(inputs, state, state.progress)
         yield record
 
@@ -87,17 +94,16 @@ def epoch_batches(inputs: LoopInputs, epoch: int) -> list[NDArray[np.int64]]:
     )
 
 
-def _begin_epoch(inputs: LoopInputs, state: TrainingState) -> EpochProgress:
+def begin_epoch(inputs: LoopInputs, state: TrainingState) -> EpochProgress:
     """A fresh epoch: sums at zero, gradients cleared, the dropout generator set to the epoch's own seed."""
     epoch = len(state.records) + 1
-    cells = len(inputs.relations) ** 2
     device = inputs.train.gold.device
-    state.optimizer.zero_grad(set_to_none=True)
+    state.model.zero_grad(set_to_none=True)
     state.dropout.set_state(torch_generator(inputs.config.seed, "dropout", epoch, device).get_state())
-    return EpochProgress(epoch, counts=torch.zeros(cells, dtype=torch.int64, device=device))
+    return EpochProgress(epoch, EpochSums.zeros(len(inputs.relations), device))
 
 
-def _train_epoch(
+def train_epoch(
     inputs: LoopInputs, state: TrainingState, progress: EpochProgress, request: StopRequest
 ) -> None:
     """Go through the batches that are left of the epoch, stepping the optimiser as `update_every` says."""
@@ -112,6 +118,8 @@ def _train_epoch(
         progress.batches_done = index + 1
         progress.seconds = time.perf_counter() - started
         _honour(request, inputs, state, progress)
+    _raise_if_broken(inputs, progress)
+    progress.seconds = time.perf_counter() - started
 
 
 def _run_batch(
@@ -121,45 +129,43 @@ def _run_batch(
     with torch.set_grad_enabled(divisor is not None):
         scores = state.model(batch, state.dropout)  # (batch, relations)
         loss = inputs.objective.losses(scores, batch.gold).sum()
-    value = _finite(loss.item(), "the loss", inputs, progress)
+    _watch(loss, "the loss", inputs, progress)
     if divisor is not None:
         torch.autograd.backward(loss / divisor)
-    progress.loss_sum += value
+    progress.sums.add(loss.detach(), batch.gold, inputs.objective.decode(scores.detach()))
     progress.examples += len(batch.gold)
-    cells = batch.gold * len(inputs.relations) + inputs.objective.decode(scores.detach())
-    progress.counts += torch.bincount(cells, minlength=progress.counts.numel())
 
 
 def _update(
     inputs: LoopInputs, state: TrainingState, progress: EpochProgress, plan: UpdatePlan, measure: bool
 ) -> None:
     """One call of the optimiser with the gradient that has come together, which is then cleared."""
-    training = inputs.config.training
+    training, model = inputs.config.training, state.model
     update = _total_updates(state) + progress.updates
     progress.learning_rate = learning_rate(training, update, plan.updates, state.records)
-    for group in state.optimizer.param_groups:
-        group["lr"] = progress.learning_rate
-    gradients = [p.grad for p in state.model.parameters() if p.grad is not None]
-    norm = nn.utils.get_total_norm(gradients) if measure or training.clip_norm is not None else None
-    if norm is not None:
-        _finite(norm.item(), "the gradient's norm", inputs, progress)
-    if norm is not None and training.clip_norm is not None:
-        nn.utils.clip_grads_with_norm_(state.model.parameters(), training.clip_norm, norm)
-    before = [weight.detach().clone() for weight in state.model.watched_weights()] if measure else []
-    state.optimizer.step()
-    state.optimizer.zero_grad(set_to_none=True)
-    if norm is not None and measure:
-        progress.gradient_norms.append(norm.item())
-        progress.update_ratios.append(_update_ratio(before, state.model))
+    if measure or training.clip_norm is not None:
+        norm = nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
+        _watch(norm, "the gradient's norm", inputs, progress)
+        if training.clip_norm is not None:
+            nn.utils.clip_grads_with_norm_(model.parameters(), training.clip_norm, norm)
+    before = [weight.detach().clone() for weight in model.watched_weights()] if measure else []
+    take_step(
+        state.optimizer, progress.learning_rate, progress.sums.broken if inputs.poll_every > 1 else None
+    )
+    model.zero_grad(set_to_none=True)
     progress.updates += 1
     if measure:
-        _finite(progress.update_ratios[-1], "the update ratio", inputs, progress)
+        progress.gradient_norms.append(norm)
+        progress.update_ratios.append(_update_ratio(before, model))
+        _watch(progress.update_ratios[-1], "the update ratio", inputs, progress)
+    if progress.updates % inputs.poll_every == 0:
+        _raise_if_broken(inputs, progress)
 
 
-def _update_ratio(before: list[Tensor], model: Cnn) -> float:
+def _update_ratio(before: list[Tensor], model: Cnn) -> Tensor:
     """std(change) / std(weights), the mean over the watched weights."""
     pairs = zip(before, model.watched_weights(), strict=True)
-    return statistics.fmean(((new.detach() - old).std() / old.std()).item() for old, new in pairs)
+    return torch.stack([(new.detach() - old).std() / old.std() for old, new in pairs]).mean()
 
 
 def _end_epoch(inputs: LoopInputs, state: TrainingState, progress: EpochProgress) -> EpochRecord:
@@ -198,14 +204,14 @@ def _record(
 ) -> EpochRecord:
     relations = len(inputs.relations)
     train_f1 = score(
-        "macro_f1", progress.counts.cpu().numpy().reshape(relations, relations), inputs.relations
+        "macro_f1", progress.sums.counts.cpu().numpy().reshape(relations, relations), inputs.relations
     )
     return EpochRecord(
         epoch=progress.epoch,
         updates=progress.updates,
         total_updates=_total_updates(state) + progress.updates,
         batches=progress.batches_done,
-        train_loss=progress.loss_sum / progress.examples,
+        train_loss=progress.sums.loss.item() / progress.examples,
         dev_loss=dev.loss if dev else None,
         dev_nll=dev.nll if dev else None,
         train_macro_f1=float(train_f1) if train_f1 is not None else 0.0,
@@ -213,8 +219,8 @@ def _record(
         dev_macro_f1_se=dev.macro_f1_se if dev else None,
         monitored=dev.monitored if dev else None,
         learning_rate=progress.learning_rate,
-        gradient_norm=statistics.median(progress.gradient_norms),
-        update_ratio=statistics.median(progress.update_ratios),
+        gradient_norm=statistics.median(torch.stack(progress.gradient_norms).tolist()),
+        update_ratio=statistics.median(torch.stack(progress.update_ratios).tolist()),
         seconds=progress.seconds + evaluation_seconds,
         sentences_per_second=progress.examples / max(progress.seconds, 1e-9),
     )
@@ -224,6 +230,20 @@ def _check_weights(inputs: LoopInputs, state: TrainingState, progress: EpochProg
     """Raise NotFinite before broken weights are saved: an epoch's last update has no training loss after it."""
     norm = nn.utils.get_total_norm([weight.detach() for weight in state.model.parameters()])
     _finite(norm.item(), "the norm of the weights", inputs, progress)
+
+
+def _watch(value: Tensor, what: str, inputs: LoopInputs, progress: EpochProgress) -> None:
+    """Raise NotFinite where the value is not; where the host polls, mark it on the device instead."""
+    if inputs.poll_every == 1:
+        _finite(value.item(), what, inputs, progress)
+    else:
+        progress.sums.broken.logical_or_(value.detach().isfinite().logical_not_())
+
+
+def _raise_if_broken(inputs: LoopInputs, progress: EpochProgress) -> None:
+    """Raise NotFinite where a number on the device was not finite since the last look."""
+    if inputs.poll_every > 1 and progress.sums.broken.item():
+        _finite(math.nan, f"a loss or gradient of the last {inputs.poll_every} updates", inputs, progress)
 
 
 def _finite(value: float, what: str, inputs: LoopInputs, progress: EpochProgress) -> float:
@@ -245,6 +265,7 @@ def _honour(request: StopRequest, inputs: LoopInputs, state: TrainingState, prog
     """Where a signal has come: save the state inside the epoch and raise Interrupted."""
     if request.signal_number is None:
         return
+    _raise_if_broken(inputs, progress)
     _check_weights(inputs, state, progress)
     save_checkpoint(inputs.run, state)
     raise Interrupted(

@@ -1,10 +1,12 @@
 """Builds the optimiser that a config names, and says the learning rate of each update."""
 
+import inspect
 import math
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from relclf.config.schema import OptimizerConfig, PlateauSchedule, ScheduleConfig, TrainingConfig
 from relclf.runs.records import EpochRecord, lower_is_better
@@ -21,7 +23,7 @@ _OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "sgd": torch.optim.SGD,
 }
 _FUSED = {"adam", "adamw", "sgd", "adagrad"}
-"""Optimisers whose update is one pass over memory on a CPU; the same arithmetic."""
+"""Optimisers whose update is one pass over memory, on a CPU and on CUDA; the same arithmetic."""
 
 
 def build_optimizer(
@@ -29,9 +31,33 @@ def build_optimizer(
 ) -> torch.optim.Optimizer:
     """torch's optimiser of that name with the config's own parameters."""
     options = config.model_dump(exclude={"name"})
-    if config.name in _FUSED and device.type == "cpu":
+    if config.name in _FUSED and device.type in ("cpu", "cuda"):
         options["fused"] = True
-    return _OPTIMIZERS[config.name](list(parameters), **options)
+    return _without_compiler(_OPTIMIZERS[config.name])(list(parameters), **options)
+
+
+def leaves_out_broken_updates(optimizer: torch.optim.Optimizer) -> bool:
+    """Whether `take_step` can leave an update out on the device, without the host knowing of it."""
+    return bool(optimizer.defaults.get("fused"))
+
+
+def take_step(optimizer: torch.optim.Optimizer, learning_rate: float, broken: Tensor | None) -> None:
+    """One update at this rate; with `broken`, a () bool on the device, nothing changes where it is true."""
+    for group in optimizer.param_groups:
+        group["lr"] = learning_rate
+    if broken is not None:
+        optimizer.found_inf = broken.float()  # type: ignore[attr-defined]  # torch's own way of leaving out
+    optimizer.step()
+
+
+def _without_compiler(optimizer: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
+    """The same class with its methods undecorated: the decorators import torch's compiler, seconds of CPU time."""
+    plain: dict[str, Any] = {
+        name: inspect.unwrap(getattr(optimizer, name))
+        for name in ("add_param_group", "state_dict", "load_state_dict")
+    }
+    plain["step"] = torch.no_grad()(inspect.unwrap(optimizer.step))
+    return type(optimizer.__name__, (optimizer,), plain)
 
 
 def learning_rate(
