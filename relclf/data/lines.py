@@ -7,15 +7,23 @@ import zlib
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, NamedTuple, cast
 
-from relclf.errors import DataError, UserMistake
+from relclf.errors import DataError, RelclfError, UserMistake
 
 if TYPE_CHECKING:
     from _typeshed import WriteableBuffer
 
 Line = tuple[int, str | DataError]
 """A line's number, from 1, and its text without the line end, or what is wrong with its bytes."""
+
+
+class LineBlock(NamedTuple):
+    """Whole lines as they stand in a file, and the number of the first of them, from 1."""
+
+    first: int
+    content: bytes
+
 
 STANDARD_INPUT = "-"
 LONGEST_LINE = 16 * 1024 * 1024
@@ -40,12 +48,58 @@ def open_text(path: Path | str) -> Iterator[tuple[int, str]]:
 def read_lines(path: Path | str) -> Iterator[Line]:
     """Like `open_text`, but a line that is not UTF-8 comes as a DataError, and reading goes on after it."""
     name = display_name(path)
+    for block in read_blocks(path):
+        yield from block_lines(block, name)
+
+
+def read_blocks(path: Path | str, size: int = 1) -> Iterator[LineBlock]:
+    """The lines of a file in blocks of at least `size` bytes, but for the last; raises what `open_text` raises.
+
+    With a size of 1 a pipe hands on each line before the next is written. All lines before an error come first.
+    """
+    held = LineBlock(1, b"")
+    try:
+        for block in _read_blocks(path):
+            held = LineBlock(held.first, held.content + block.content) if held.content else block
+            if len(held.content) >= size:
+                yield held
+                held = LineBlock(1, b"")
+    except RelclfError:
+        if held.content:
+            yield held
+        raise
+    if held.content:
+        yield held
+
+
+def block_lines(block: LineBlock, name: str) -> Iterator[Line]:
+    """The numbered lines of a block of the file `name`; one that is not UTF-8 comes as a DataError."""
+    lines: list[str] | list[str | DataError]
+    try:
+        lines = block.content.decode(_encoding(block.first)).split("\n")
+    except UnicodeDecodeError:
+        content = block.content.split(b"\n")
+        lines = [_decoded(line, number, name) for number, line in enumerate(content, block.first)]
+    else:
+        if b"\r" in block.content:
+            lines = [line.rstrip("\r") for line in lines]
+    if block.content.endswith(b"\n"):
+        lines.pop()
+    return enumerate(lines, block.first)
+
+
+def _read_blocks(path: Path | str) -> Iterator[LineBlock]:
+    name = display_name(path)
     number = 0
     try:
         with open_bytes(path) as stream:
-            while line := stream.readline(LONGEST_LINE):
-                number += 1
-                yield number, _decoded(line, number, name)
+            for lines in _whole_lines(stream):
+                if len(lines) == LONGEST_LINE and not lines.endswith(b"\n"):
+                    raise DataError(
+                        f"{name}:{number + 1}: a line of more than {LONGEST_LINE:,} bytes. Is this a text file?"
+                    )
+                yield LineBlock(number + 1, lines)
+                number += lines.count(b"\n")
     except (EOFError, gzip.BadGzipFile, zlib.error) as error:
         raise DataError(
             f"{name}: the gzip data is damaged or cut off after line {number} ({error}). "
@@ -108,13 +162,26 @@ class _Rejoined(io.RawIOBase):
         return len(data)
 
 
+def _whole_lines(stream: io.BufferedIOBase) -> Iterator[bytes]:
+    """The whole lines of what a stream has ready, then the line that this cuts through; no more than LONGEST_LINE."""
+    while chunk := stream.read1(_BUFFER):
+        end = chunk.rfind(b"\n") + 1
+        if end:
+            yield chunk[:end]
+        if end < len(chunk):
+            yield chunk[end:] + stream.readline(LONGEST_LINE - len(chunk) + end)
+
+
 def _decoded(line: bytes, number: int, name: str) -> str | DataError:
-    if len(line) == LONGEST_LINE and not line.endswith(b"\n"):
-        raise DataError(f"{name}:{number}: a line of more than {LONGEST_LINE:,} bytes. Is this a text file?")
     try:
-        return line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        return line.decode(_encoding(number)).rstrip("\r")
     except UnicodeDecodeError as error:
         return DataError(
             f"{name}:{number}: byte {error.start + 1} of the line (0x{line[error.start]:02x}) is not UTF-8. "
             "Save the file as UTF-8."
         )
+
+
+def _encoding(number: int) -> str:
+    """Of a line: a byte order mark may stand before the first."""
+    return "utf-8-sig" if number == 1 else "utf-8"

@@ -64,7 +64,7 @@ def read_labelled(path: Path, config: ExperimentConfig) -> tuple[list[Example], 
     """The examples of a file, each with a relation and no longer than max_length, and how many were cut."""
     examples: list[Example] = []
     cut = 0
-    for example in read_examples(path, config.data.format):
+    for example in read_examples(path, config.data.format, offsets=False):
         if example.relation is None:
             raise DataError(
                 f"{example.source}: no relation. Training and evaluation need one for every sentence."

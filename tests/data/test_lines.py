@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relclf.data.lines import LONGEST_LINE, open_text, read_lines
+from relclf.data.lines import LONGEST_LINE, LineBlock, block_lines, open_text, read_blocks, read_lines
 from relclf.errors import DataError, UserMistake
 
 
@@ -89,6 +89,58 @@ def test_a_line_that_is_not_utf8_is_named_with_its_byte(tmp_path: Path) -> None:
 def test_an_overlong_line_is_refused_before_it_fills_the_memory(tmp_path: Path) -> None:
     path = written(tmp_path / "a.gz", gzip.compress(b"x" * (LONGEST_LINE + 1), compresslevel=1))
     assert message(path) == "a.gz:1: a line of more than 16,777,216 bytes. Is this a text file?"
+
+
+def test_the_lines_before_an_overlong_one_come_first(tmp_path: Path) -> None:
+    path = written(tmp_path / "a", b"one\n" + b"x" * LONGEST_LINE + b"\ntwo\n")
+    for size in (1, 1_000_000):
+        blocks = read_blocks(path, size)
+        assert next(blocks) == LineBlock(1, b"one\n")
+        with pytest.raises(DataError, match="a:2: a line of more than"):
+            next(blocks)
+
+
+def test_a_line_just_short_of_too_long_is_read(tmp_path: Path) -> None:
+    path = written(tmp_path / "a", b"x" * (LONGEST_LINE - 1) + b"\n" + b"y" * (LONGEST_LINE - 1))
+    assert [(number, len(text)) for number, text in open_text(path)] == [
+        (1, LONGEST_LINE - 1),
+        (2, LONGEST_LINE - 1),
+    ]
+
+
+BYTE_LINES = st.lists(
+    st.sampled_from(
+        [b"", b"one", b"\r", b"two\r", b"\xff", b"caf\xc3\xa9", b"\xef\xbb\xbf", b"\x85", b"a\x0b\x1c"]
+    )
+)
+
+
+@given(BYTE_LINES, st.booleans(), st.integers(1, 40))
+def test_lines_are_those_of_the_slow_reference_however_they_are_blocked(
+    tmp_path_factory: pytest.TempPathFactory, pieces: list[bytes], ended: bool, size: int
+) -> None:
+    content = b"\n".join(pieces) + b"\n" * ended
+    path = written(tmp_path_factory.getbasetemp() / "blocked", content)
+    blocks = list(read_blocks(path, size))
+    assert b"".join(block.content for block in blocks) == content
+    assert all(len(block.content) >= size for block in blocks[:-1])
+    found = [(number, str(text)) for block in blocks for number, text in block_lines(block, "f")]
+    assert found == slow_lines(content)
+
+
+def slow_lines(content: bytes) -> list[tuple[int, str]]:
+    """The reference: one line after the other, as a binary file gives them."""
+    lines = []
+    for number, line in enumerate(io.BytesIO(content), 1):
+        try:
+            text = line.decode("utf-8-sig" if number == 1 else "utf-8").rstrip("\r\n")
+        except UnicodeDecodeError as error:
+            text = (
+                f"f:{number}: byte {error.start + 1} of the line (0x{line[error.start]:02x}) is not UTF-8. "
+                "Save the file as UTF-8."
+            )
+        lines.append((number, text))
+    return lines
 
 
 def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:

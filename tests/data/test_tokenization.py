@@ -54,6 +54,14 @@ def test_tokens_are_those_of_the_slow_reference(
 
 
 @given(marked_texts())
+def test_without_offsets_tokens_and_mentions_are_the_same(
+    marked: tuple[str, tuple[tuple[int, int], tuple[int, int]]],
+) -> None:
+    tokens, _, *mentions = tokenize(*marked)
+    assert tokenize(*marked, with_offsets=False) == (tokens, None, *mentions)
+
+
+@given(marked_texts())
 def test_a_mentions_tokens_cover_exactly_its_characters_that_are_not_blank(
     marked: tuple[str, tuple[tuple[int, int], tuple[int, int]]],
 ) -> None:

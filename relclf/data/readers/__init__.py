@@ -10,13 +10,17 @@ from relclf.example import Example
 
 
 class Reader(NamedTuple):
-    """How a format is read (lines, the file's name -> examples) and recognised (by its first line)."""
+    """How a format is read and recognised."""
 
-    read: Callable[[Iterable[Line], str], Iterator[Example | DataError]]
+    read: Callable[[Iterable[Line], str, bool], Iterator[Example | DataError]]
+    """(lines, the file's name, whether tokens need their offsets) -> examples."""
     recognises: Callable[[str], bool]
+    """By a file's first line."""
+    record_a_line: bool
+    """Whether each line can be read without those before it."""
 
 
 READERS: dict[str, Reader] = {
-    "semeval2010": Reader(semeval2010.read, semeval2010.recognises),
-    "jsonl": Reader(jsonl.read, jsonl.recognises),
+    "semeval2010": Reader(semeval2010.read, semeval2010.recognises, record_a_line=False),
+    "jsonl": Reader(jsonl.read, jsonl.recognises, record_a_line=True),
 }

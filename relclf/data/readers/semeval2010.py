@@ -23,7 +23,7 @@ def recognises(line: str) -> bool:
     return _SENTENCE.match(line.strip()) is not None
 
 
-def read(lines: Iterable[Line], name: str) -> Iterator[Example | DataError]:
+def read(lines: Iterable[Line], name: str, offsets: bool = True) -> Iterator[Example | DataError]:
     """One example a block, head `<e1>` and tail `<e2>`, or the DataError that says why there is none.
 
     The relation and the comment may be missing, the blank line between blocks too. After an error
@@ -31,7 +31,7 @@ def read(lines: Iterable[Line], name: str) -> Iterator[Example | DataError]:
     """
     for block in _blocks(lines):
         try:
-            yield _example(block, name)
+            yield _example(block, name, offsets)
         except DataError as error:
             yield error
 
@@ -62,7 +62,7 @@ def _is_comment(line: str) -> bool:
     return line.startswith("Comment")
 
 
-def _example(block: list[Line], name: str) -> Example:
+def _example(block: list[Line], name: str, offsets: bool) -> Example:
     lines: list[tuple[str, str]] = []
     for number, line in block:
         if isinstance(line, DataError):
@@ -74,8 +74,8 @@ def _example(block: list[Line], name: str) -> Example:
         raise DataError(_why_no_sentence(source, line))
     relation = _relation(lines[1:])
     text, head, tail = _unmark(_unquote(sentence[2].strip()), source)
-    tokens, offsets, head_span, tail_span = tokenize(text, (head, tail))
-    return Example(sentence[1], tokens, head_span, tail_span, relation, source, offsets)
+    tokens, places, head_span, tail_span = tokenize(text, (head, tail), offsets)
+    return Example(sentence[1], tokens, head_span, tail_span, relation, source, places)
 
 
 def _why_no_sentence(source: str, line: str) -> str:
