@@ -30,7 +30,13 @@ def predict(
     weights: Annotated[str, typer.Option(metavar="best|last", help="Which epoch's weights.")] = "best",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     threads: Annotated[
-        int | None, typer.Option(min=1, help="CPU threads. [default: PyTorch's choice]")
+        int | None, typer.Option(min=1, help="CPU threads. [default: the cores less the readers]")
+    ] = None,
+    readers: Annotated[
+        int | None,
+        typer.Option(
+            min=0, help="Processes that read long JSON lines beside. [default: half of the cores, at most 4]"
+        ),
     ] = None,
 ) -> None:
     """Label the sentences of a file, of any size.
@@ -48,6 +54,7 @@ def predict(
     from relclf.prediction.predictor import load
     from relclf.prediction.streaming import predict_file
 
+    threads, readers = _shared_out(threads, readers)
     predictor = load(run, weights, device, threads)
     console = messages()
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -63,6 +70,7 @@ def predict(
             output_format="csv" if chosen == "csv" else "jsonl",
             top=len(predictor.relations) if probabilities else top,
             skip_bad=skip_bad,
+            readers=readers,
             on_progress=lambda done: progress.update(task, completed=done),
         )
     if output is not None:
@@ -71,3 +79,17 @@ def predict(
         console.print(
             f"{counts.skipped:,} malformed records passed over, listed in {skip_bad}", style="yellow"
         )
+
+
+def _shared_out(threads: int | None, readers: int | None) -> tuple[int, int]:
+    """Threads that score and processes that read; where only the threads are given, nothing else is started."""
+    import torch
+
+    cores = torch.get_num_threads()  # PyTorch's choice heeds OMP_NUM_THREADS and the cores that are allowed
+    if readers is None:
+        readers = min(_MOST_READERS, cores // 2) if threads is None else 0
+    return threads or max(1, cores - readers), readers
+
+
+_MOST_READERS = 4
+"""By default: four processes read as fast as one scores and writes."""

@@ -6,8 +6,8 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal, overload
 
-from relclf.data.lines import Line, LineBlock, block_lines, display_name, open_text, read_blocks
-from relclf.data.readers import READERS, Reader
+from relclf.data.lines import LineBlock, block_lines, display_name, open_text, read_blocks
+from relclf.data.readers import READERS
 from relclf.errors import DataError, UserMistake
 from relclf.example import Example
 
@@ -33,9 +33,10 @@ def read_examples(
     takes half the time.
     """
     name = display_name(path)
-    reader, blocks = open_blocks(path, format)
+    format, blocks = open_blocks(path, format)
+    lines = chain.from_iterable(block_lines(block, name) for block in blocks)
     empty = True
-    for item in reader.read(_lines(blocks, name), name, offsets):
+    for item in READERS[format].read(lines, name, offsets):
         if isinstance(item, DataError) and not keep_bad:
             raise item
         empty = False
@@ -44,14 +45,15 @@ def read_examples(
         raise empty_file(name)
 
 
-def open_blocks(path: Path | str, format: str = "auto", size: int = 1) -> tuple[Reader, Iterator[LineBlock]]:
-    """The reader of a data file's format, and its lines in blocks of at least `size` bytes. Raises UserMistake."""
+def open_blocks(path: Path | str, format: str = "auto", size: int = 1) -> tuple[str, Iterator[LineBlock]]:
+    """The format of a data file, and its lines in blocks of at least `size` bytes. Raises UserMistake."""
     blocks = read_blocks(path, size)
     if format == "auto":
         name = display_name(path)
         first, blocks = _first_line(blocks, name)
         format = _format_of(first, name)
-    return _reader(format), blocks
+    _check_format(format)
+    return format, blocks
 
 
 def empty_file(name: str) -> DataError:
@@ -66,10 +68,6 @@ def detect_format(path: Path | str) -> str:
     name = display_name(path)
     first, _ = _first_line(read_blocks(path), name)
     return _format_of(first, name)
-
-
-def _lines(blocks: Iterator[LineBlock], name: str) -> Iterator[Line]:
-    return chain.from_iterable(block_lines(block, name) for block in blocks)
 
 
 def _first_line(blocks: Iterator[LineBlock], name: str) -> tuple[tuple[int, str], Iterator[LineBlock]]:
@@ -95,9 +93,9 @@ def _format_of(line: tuple[int, str], name: str) -> str:
     )
 
 
-def _reader(format: str) -> Reader:
+def _check_format(format: str) -> None:
     if format in READERS:
-        return READERS[format]
+        return
     close = get_close_matches(format, READERS, n=1)
     raise UserMistake(
         f"unknown format {format!r}"

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from relclf.encoding.sentences import Sentences, to_sentences
 from relclf.encoding.vocabulary import Vocabulary
-from relclf.errors import DataError
-from relclf.example import Example, MentionSpan
+from relclf.example import Example
 from relclf.relations import RelationSet
 
 NO_GOLD = -1
@@ -59,68 +59,34 @@ def encode(
     examples: Sequence[Example], vocabulary: Vocabulary, relations: RelationSet, max_distance: int
 ) -> EncodedDataset:
     """The examples as arrays, in their order; a relation that the set lacks becomes NO_GOLD."""
-    ids = [word_id for example in examples for word_id in vocabulary.ids(example.tokens)]
-    token_ids = np.array(ids, dtype=np.int32)
-    lengths = np.array([len(example.tokens) for example in examples], dtype=np.int64)
-    offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
     relation_ids = relations.ids
     gold = [NO_GOLD if e.relation is None else relation_ids.get(e.relation, NO_GOLD) for e in examples]
+    return to_dataset(to_sentences(examples, vocabulary), torch.tensor(gold, dtype=torch.int64), max_distance)
+
+
+def to_dataset(sentences: Sentences, gold: Tensor, max_distance: int) -> EncodedDataset:
+    """The sentences with their relative positions; gold: (sentences,)."""
+    lengths = sentences.lengths
+    offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
+    head, tail = sentences.mentions[:, :2], sentences.mentions[:, 2:]
     return EncodedDataset(
-        torch.from_numpy(token_ids),
-        torch.from_numpy(_positions([e.head for e in examples], lengths, offsets, max_distance)),
-        torch.from_numpy(_positions([e.tail for e in examples], lengths, offsets, max_distance)),
+        torch.from_numpy(sentences.word_ids),
+        torch.from_numpy(_positions(head, lengths, offsets, max_distance)),
+        torch.from_numpy(_positions(tail, lengths, offsets, max_distance)),
         torch.from_numpy(offsets),
-        torch.tensor(gold, dtype=torch.int64),
+        gold,
         lengths,
-        max(ids, default=0),
-    )
-
-
-def fit_length(example: Example, max_length: int, too_long: str) -> Example:
-    """The example itself, or, with too_long "window", `max_length` tokens of it around both mentions.
-
-    The tokens left over after the stretch between the mentions are shared out to both sides. Raises
-    DataError for a longer sentence with too_long "refuse", or whose mentions do not fit one window.
-    """
-    length = len(example.tokens)
-    if length <= max_length:
-        return example
-    if too_long == "refuse":
-        raise DataError(
-            f"{example.source}: a sentence of {length} tokens, more than encoding.max_length ({max_length}). "
-            "Raise it, or set encoding.too_long to window to cut such sentences around their mentions."
-        )
-    first = min(example.head.start, example.tail.start)
-    last = max(example.head.end, example.tail.end)
-    spare = max_length - (last - first)
-    if spare < 0:
-        raise DataError(
-            f"{example.source}: the mentions stand {last - first} tokens apart, "
-            f"more than encoding.max_length ({max_length}). Raise it, or leave the sentence out."
-        )
-    start = min(max(0, first - spare // 2), length - max_length)
-    return _crop(example, start, start + max_length)
-
-
-def _crop(example: Example, start: int, end: int) -> Example:
-    return Example(
-        example.id,
-        example.tokens[start:end],
-        MentionSpan(example.head.start - start, example.head.end - start),
-        MentionSpan(example.tail.start - start, example.tail.end - start),
-        example.relation,
-        example.source,
-        example.offsets[start:end] if example.offsets is not None else None,
+        int(sentences.word_ids.max(initial=0)),
     )
 
 
 def _positions(
-    spans: Sequence[MentionSpan], lengths: NDArray[np.int64], offsets: NDArray[np.int64], max_distance: int
+    spans: NDArray[np.int64], lengths: NDArray[np.int64], offsets: NDArray[np.int64], max_distance: int
 ) -> NDArray[np.int32]:
-    """Shifted relative positions of every token to its sentence's mention, shape (tokens,)."""
-    index = np.arange(offsets[-1]) - np.repeat(offsets[:-1], lengths)
-    start = np.repeat(np.array([span.start for span in spans], dtype=np.int64), lengths)
-    last = np.repeat(np.array([span.end - 1 for span in spans], dtype=np.int64), lengths)
+    """Shifted relative positions, shape (tokens,), of every token to its sentence's mention; spans: (sentences, 2)."""
+    index = np.arange(offsets[-1])
+    start = np.repeat(offsets[:-1] + spans[:, 0], lengths)
+    last = np.repeat(offsets[:-1] + spans[:, 1] - 1, lengths)
     distance = np.minimum(index - start, 0) + np.maximum(index - last, 0)
     clipped = np.clip(distance, -max_distance, max_distance)
     return np.asarray(clipped + max_distance + 1, dtype=np.int32)

@@ -13,8 +13,8 @@ from relclf.example import Example
 PAD_ID = 0
 UNKNOWN_ID = 1
 FIRST_WORD_ID = 2
-_REMEMBERED_TOKENS = 500_000
-"""Spellings whose id is remembered; numbers have no end of spellings, and memory must not grow with a file."""
+_REMEMBERED_TOKENS = 200_000
+"""Spellings whose id is remembered before all are forgotten: there is no end of them, and memory must not grow."""
 _DIGIT = re.compile(r"\d")
 
 
@@ -79,8 +79,7 @@ class Vocabulary:
 
     def ids(self, tokens: Iterable[str]) -> list[int]:
         """The id of each token."""
-        lookup = self._lookup
-        return [lookup[token] for token in tokens]
+        return list(map(self._lookup.__getitem__, tokens))
 
     def to_json(self) -> dict[str, Any]:
         """The vocabulary as a JSON object."""
@@ -123,7 +122,7 @@ class Vocabulary:
 
 
 class _TokenIds(dict[str, int]):
-    """Token -> id; normalises a token when it is first seen. Only known words are remembered."""
+    """Token -> id; normalises a token when it is first seen."""
 
     def __init__(self, vocabulary: Vocabulary) -> None:
         super().__init__()
@@ -131,11 +130,10 @@ class _TokenIds(dict[str, int]):
         self._word_ids = {word: index for index, word in enumerate(vocabulary.words, FIRST_WORD_ID)}
 
     def __missing__(self, token: str) -> int:
-        word_id = self._word_ids.get(self._vocabulary.normalise(token))
-        if word_id is None:
-            return UNKNOWN_ID
-        if len(self) < _REMEMBERED_TOKENS:
-            self[token] = word_id
+        word_id = self._word_ids.get(self._vocabulary.normalise(token), UNKNOWN_ID)
+        if len(self) >= _REMEMBERED_TOKENS:
+            self.clear()
+        self[token] = word_id
         return word_id
 
 

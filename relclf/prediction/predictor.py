@@ -1,20 +1,27 @@
 """Labels sentences with a trained network, from Python."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from relclf.data.readers.jsonl import parse_record
-from relclf.encoding.dataset import encode, fit_length
+from relclf.encoding.dataset import NO_GOLD, to_dataset
+from relclf.encoding.sentences import Sentences, to_sentences
 from relclf.errors import UserMistake
 from relclf.example import Example
 from relclf.prediction.evaluating import probabilities
 from relclf.prediction.opening import OpenedRun, open_trained
+from relclf.prediction.reading import Encoder
 from relclf.training.evaluation import evaluate
+
+BLOCK = 4096
+"""Sentences scored at a time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,9 @@ class Predictor:
 
     def __init__(self, opened: OpenedRun) -> None:
         self._opened = opened
+        network = opened.network
+        encoding = network.config.encoding
+        self.encoder = Encoder(network.vocabulary, encoding.max_length, encoding.too_long)
 
     @property
     def relations(self) -> tuple[str, ...]:
@@ -46,28 +56,24 @@ class Predictor:
         character spans, or {"tokens", "head", "tail"} with token spans. Raises DataError, which names the
         sentence by its place from 1.
         """
-        examples = [self.fitted(_example(value, place)) for place, value in enumerate(sentences, 1)]
-        if not examples:
-            return []
-        shares, predicted = self.scored(examples)
-        return [
-            Prediction(
-                e.id, self.relations[best], round(float(row[best]), 6), ranked(self.relations, row, len(row))
-            )
-            for e, row, best in zip(examples, shares, predicted, strict=True)
-        ]
+        examples = (self.encoder.fitted(_example(value, place)) for place, value in enumerate(sentences, 1))
+        predictions: list[Prediction] = []
+        while len(block := to_sentences(islice(examples, BLOCK), self.encoder.vocabulary)):
+            predictions += self._predictions(block)
+        return predictions
 
-    def fitted(self, example: Example) -> Example:
-        """The example, cut to the run's max_length where its config says so. Raises DataError."""
-        encoding = self._opened.network.config.encoding
-        return fit_length(example, encoding.max_length, encoding.too_long)
+    def _predictions(self, sentences: Sentences) -> Iterator[Prediction]:
+        shares, predicted = self.scored(sentences)
+        everything = ranked(self.relations, shares, len(self.relations))
+        for sentence_id, best, each in zip(sentences.ids, predicted.tolist(), everything, strict=True):
+            relation = self.relations[best]
+            yield Prediction(sentence_id, relation, each[relation], each)
 
-    def scored(self, examples: Sequence[Example]) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
-        """Probabilities (sentences, relations) and predicted relation ids (sentences,) of fitted examples."""
+    def scored(self, sentences: Sentences) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+        """Probabilities (sentences, relations) and predicted relation ids (sentences,)."""
         network = self._opened.network
-        dataset = encode(
-            examples, network.vocabulary, network.relations, network.config.encoding.max_distance
-        )
+        unknown = torch.full((len(sentences),), NO_GOLD, dtype=torch.int64)
+        dataset = to_dataset(sentences, unknown, network.config.encoding.max_distance)
         evaluation = evaluate(network.model, dataset.to(self._opened.device), self._opened.objective)
         return probabilities(evaluation.scores), evaluation.predicted
 
@@ -79,10 +85,12 @@ def load(
     return Predictor(open_trained(Path(run), weights, device, threads))
 
 
-def ranked(relations: Sequence[str], row: NDArray[np.float64], most: int) -> dict[str, float]:
-    """The `most` probable relations with their probabilities, the most probable first."""
-    order = np.argsort(-row, kind="stable")[:most]
-    return {relations[index]: round(float(row[index]), 6) for index in order}
+def ranked(relations: Sequence[str], shares: NDArray[np.float64], most: int) -> Iterator[dict[str, float]]:
+    """The `most` probable relations of each sentence with their probabilities, the most probable first."""
+    order = np.argsort(-shares, axis=1, kind="stable")[:, :most]
+    ordered = np.take_along_axis(shares, order, axis=1)
+    for indices, row in zip(order.tolist(), ordered.tolist(), strict=True):
+        yield {relations[index]: round(share, 6) for index, share in zip(indices, row, strict=True)}
 
 
 def _example(value: Mapping[str, Any] | Example, place: int) -> Example:
@@ -90,4 +98,4 @@ def _example(value: Mapping[str, Any] | Example, place: int) -> Example:
         return value
     if not isinstance(value, Mapping):
         raise UserMistake(f"sentence {place}: must be a mapping or an Example (got {type(value).__name__}).")
-    return parse_record(dict(value), f"sentence {place}", str(place))
+    return parse_record(dict(value), f"sentence {place}", str(place), offsets=False)

@@ -9,7 +9,7 @@ from relclf.config.schema import DataHashes, ExperimentConfig
 from relclf.data.hashing import file_sha256
 from relclf.data.reading import read_examples
 from relclf.data.splitting import stratified_split
-from relclf.encoding.dataset import fit_length
+from relclf.encoding.fitting import fit_length
 from relclf.errors import DataError, UserMistake
 from relclf.example import Example
 from relclf.relations import RelationSet
