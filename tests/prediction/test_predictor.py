@@ -2,12 +2,16 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import relclf
 from relclf.errors import DataError
 from relclf.prediction.evaluating import evaluate_run
 from relclf.prediction.opening import open_trained
+from relclf.prediction.predictor import BLOCK, ranked, rounded
 from tests.tiny import read_tiny_corpus, tiny_examples
 
 SENTENCE = {"text": "the storm caused the flood", "head": [4, 9], "tail": [21, 26]}
@@ -47,3 +51,33 @@ def test_no_sentences_give_no_predictions(tiny_run: Path) -> None:
 def test_a_malformed_sentence_is_named_by_its_place(tiny_run: Path) -> None:
     with pytest.raises(DataError, match="sentence 2"):
         relclf.load(tiny_run).predict([SENTENCE, {"text": "no mentions"}])
+
+
+@given(st.lists(st.floats(0, 1), max_size=8), st.lists(st.integers(0, 10**6 - 1), max_size=8))
+def test_shares_are_rounded_as_python_rounds_them(shares: list[float], halves: list[int]) -> None:
+    around = [np.nextafter((half + 0.5) / 1e6, side) for half in halves for side in (0, 0.5, 1)]
+    values = np.array([*shares, *around, *((half + 0.5) / 1e6 for half in halves)], dtype=np.float64)
+    assert rounded(values).tolist() == [round(value, 6) for value in values.tolist()]
+
+
+def test_relations_are_ranked_as_by_the_slow_reference() -> None:
+    generator = np.random.Generator(np.random.PCG64(1))
+    shares = generator.dirichlet(np.ones(7), 50).round(2)  # with ties
+    names = tuple("abcdefg")
+    for most in (1, 3, 7):
+        slow = [
+            {names[i]: round(float(row[i]), 6) for i in np.argsort(-row, kind="stable")[:most]}
+            for row in shares
+        ]
+        found = list(ranked(names, shares, most))
+        assert found == slow
+        assert [list(row) for row in found] == [list(row) for row in slow]
+
+
+def test_sentences_beyond_a_block_are_all_labelled(tiny_run: Path) -> None:
+    predictor = relclf.load(tiny_run)
+    sentences = ({**SENTENCE, "id": number} for number in range(BLOCK + 3))
+    predictions = predictor.predict(sentences)
+    assert [p.id for p in predictions] == [str(number) for number in range(BLOCK + 3)]
+    [alone] = predictor.predict([SENTENCE])
+    assert all(p.relation == alone.relation for p in predictions)

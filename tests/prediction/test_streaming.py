@@ -2,16 +2,23 @@
 
 import csv
 import gzip
+import io
 import json
 import os
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import relclf
+from relclf.encoding.sentences import Sentences, joined
 from relclf.errors import DataError, UserMistake
-from relclf.prediction import streaming
+from relclf.prediction import reading, streaming
+from relclf.prediction.predictor import ranked
 from relclf.prediction.streaming import predict_file
 
 
@@ -129,3 +136,113 @@ def test_a_pipe_is_written_to_and_not_replaced(tiny_run: Path, tmp_path: Path) -
         predict_file(relclf.load(tiny_run), corpus_of(tiny_run), pipe)
         assert len(read.result(timeout=30).splitlines()) == 60
     assert pipe.is_fifo()
+
+
+def written_slowly(ids: list[str], names: list[str], best: list[float], every: list[dict[str, float]]) -> str:
+    """The reference: each line by the json module."""
+    lines = []
+    for sentence_id, name, probability, probabilities in zip(ids, names, best, every, strict=True):
+        value: dict[str, object] = {"id": sentence_id, "relation": name, "probability": probability}
+        if probabilities:
+            value["probabilities"] = probabilities
+        lines.append(json.dumps(value, ensure_ascii=False) + "\n")
+    return "".join(lines)
+
+
+SHARES = st.lists(st.floats(0, 1, exclude_min=True), min_size=3, max_size=3)
+
+
+@given(st.lists(st.tuples(st.text(), SHARES), max_size=5), st.sampled_from([1, 2, 3]))
+def test_lines_are_byte_for_byte_those_of_the_json_module(
+    sentences: list[tuple[str, list[float]]], top: int
+) -> None:
+    names = ("a", 'b"\n', "é\u2028")
+    shares = np.array([row for _, row in sentences]).reshape(-1, 3)
+    predicted = shares.argmax(axis=1)
+    ids = [sentence_id for sentence_id, _ in sentences]
+    out = io.StringIO(newline="")
+    streaming._JsonLines(out, names, top)(ids, shares, predicted)
+    best = np.round(shares.max(axis=1, initial=0), 6).tolist()
+    every = [dict(list(row.items()) if top > 1 else []) for row in ranked(names, shares, top)]
+    assert out.getvalue() == written_slowly(ids, [names[i] for i in predicted], best, every)
+
+
+def test_a_probability_that_is_not_a_number_is_written_as_the_json_module_does() -> None:
+    out = io.StringIO()
+    streaming._JsonLines(out, ("a", "b"), 1)(["1"], np.full((1, 2), np.nan), np.array([1]))
+    assert out.getvalue() == '{"id": "1", "relation": "b", "probability": NaN}\n'
+
+
+@pytest.mark.parametrize("readers", [1, 2])
+def test_readers_change_no_byte(
+    tiny_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, readers: int
+) -> None:
+    source = tmp_path / "in.jsonl"
+    lines = corpus_of(tiny_run).read_text(encoding="utf-8").splitlines()
+    for place in (3, 17, 50):
+        lines.insert(place, "{")
+    source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    predictor = relclf.load(tiny_run)
+    alone = predict_file(predictor, source, tmp_path / "alone", skip_bad=tmp_path / "alone.txt")
+    monkeypatch.setattr(reading, "BLOCK_BYTES", 500)
+    monkeypatch.setattr(reading, "BLOCKS_ALONE", 2)
+    beside = predict_file(
+        predictor, source, tmp_path / "beside", skip_bad=tmp_path / "beside.txt", readers=readers
+    )
+    assert alone == beside == streaming.PredictionCounts(60, 3)
+    assert (tmp_path / "alone").read_bytes() == (tmp_path / "beside").read_bytes()
+    assert (tmp_path / "alone.txt").read_text() == (tmp_path / "beside.txt").read_text()
+    with pytest.raises(DataError, match=r"in\.jsonl:4: broken JSON .* --skip-bad FILE"):
+        predict_file(predictor, source, tmp_path / "none", readers=readers)
+    assert not (tmp_path / "none").exists()
+
+
+@given(st.lists(st.integers(1, 9), max_size=30), st.integers(1, 30))
+def test_blocks_hold_what_they_may_however_the_sentences_are_parted(lengths: list[int], part: int) -> None:
+    everything = Sentences(
+        [str(place) for place in range(len(lengths))],
+        np.arange(sum(lengths), dtype=np.int32),
+        np.array(lengths, dtype=np.int64),
+        np.zeros((len(lengths), 4), dtype=np.int64),
+    )
+    parts = []
+    rest = everything
+    while len(rest):
+        first, rest = rest.split(part)
+        parts.append(first)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(streaming, "BLOCK", 4)
+        patch.setattr(streaming, "BLOCK_TOKENS", 12)
+        blocks = list(streaming._blocks(parts))
+    assert [sentence_id for block in blocks for sentence_id in block.ids] == everything.ids
+    assert [len(block) for block in blocks] == slow_blocks(lengths)
+    if blocks:
+        assert joined(blocks).word_ids.tolist() == everything.word_ids.tolist()
+
+
+def slow_blocks(lengths: list[int]) -> list[int]:
+    """The reference: sentence by sentence, a new block where 4 sentences or 12 tokens would be passed."""
+    blocks: list[list[int]] = []
+    for length in lengths:
+        if not blocks or len(blocks[-1]) == 4 or sum(blocks[-1]) + length > 12:
+            blocks.append([])
+        blocks[-1].append(length)
+    return [len(block) for block in blocks]
+
+
+@pytest.mark.parametrize("place", [0, 1])
+def test_a_sentence_of_100_000_tokens_is_cut_around_its_mentions_or_refused(
+    tiny_run: Path, tmp_path: Path, place: int
+) -> None:
+    lines = corpus_of(tiny_run).read_text(encoding="utf-8").splitlines()
+    around = ["the", "storm", "caused", "the", "flood"]
+    words = {"tokens": ["the"] * 50_000 + around + ["the"] * 50_000, "head": [50_001, 50_002], "id": "long"}
+    lines.insert(place, json.dumps({**words, "tail": [50_004, 50_005]}))
+    (tmp_path / "in.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    with pytest.raises(DataError, match=rf"in\.jsonl:{place + 1}: a sentence of 100005 tokens"):
+        predict_file(relclf.load(tiny_run), tmp_path / "in.jsonl", tmp_path / "out")
+    predictor = relclf.load(tiny_run)
+    predictor.encoder = replace(predictor.encoder, too_long="window")
+    assert predict_file(predictor, tmp_path / "in.jsonl", tmp_path / "out").sentences == 61
+    rows = [json.loads(row) for row in (tmp_path / "out").read_text(encoding="utf-8").splitlines()]
+    assert rows[place]["id"] == "long"
