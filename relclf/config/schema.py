@@ -157,6 +157,17 @@ class Adam(Section):
     eps: Positive = Field(default=1e-8, description="added to the denominator.")
     weight_decay: NotNegative = Field(default=0.0, description="L2 penalty, added to the gradient.")
     amsgrad: bool = Field(default=False, description="use the maximum of past second moments.")
+    rows: Literal["all", "touched"] = Field(
+        default="all",
+        description="`touched` leaves the rows of words that a batch lacks as they are (row-wise or lazy Adam, "
+        "another algorithm; on a CPU only); `all` is Adam as defined.",
+    )
+
+    @model_validator(mode="after")
+    def _touched_rows_are_plain(self) -> "Adam":
+        if self.rows == "touched" and (self.weight_decay or self.amsgrad):
+            raise ValueError("rows: touched goes with neither weight_decay nor amsgrad")
+        return self
 
 
 class AdamW(Section):

@@ -14,6 +14,8 @@ from relclf.models.word_projection import find_symbols, pooled_filters
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu}
+
 
 class Cnn(nn.Module):
     """Word and two relative-position embeddings -> filters of each window -> activation -> max over time ->
@@ -33,7 +35,7 @@ class Cnn(nn.Module):
         self.filters = nn.ModuleList(nn.Linear(width * window, config.filters) for window in config.windows)
         self.output = nn.Linear(config.filters * len(config.windows), relations)
         self._windows = config.windows
-        self._activation = {"tanh": torch.tanh, "relu": torch.relu}[config.activation]
+        self._activation = ACTIVATIONS[config.activation]
         self._dropout = config.dropout
 
     def forward(self, batch: Batch, dropout_generator: torch.Generator | None = None) -> Tensor:
@@ -72,7 +74,7 @@ class Cnn(nn.Module):
         padding = torch.where(batch.mask, 0.0, -torch.inf)[:, :, None]  # (batch, length, 1)
         pooled = []
         for window, filters in zip(self._windows, self.filters, strict=True):
-            outputs = filters(_windows_of(tokens, window))  # (batch, length, filters)
+            outputs = filters(windows_of(tokens, window))  # (batch, length, filters)
             pooled.append(self._activation(outputs.add_(padding).amax(dim=1)))
         return torch.cat(pooled, dim=1)
 
@@ -92,7 +94,7 @@ class Cnn(nn.Module):
         ]
 
 
-def _windows_of(tokens: Tensor, window: int) -> Tensor:
+def windows_of(tokens: Tensor, window: int) -> Tensor:
     """(batch, length, width) -> (batch, length, window * width): each token with its neighbours, zeros outside."""
     length = tokens.shape[1]
     before = (window - 1) // 2

@@ -66,6 +66,10 @@ class RowGradient:
         self._buffer: Tensor | None = None
         self._touched: list[Tensor] = []
 
+    def read(self, weight: Tensor, ids: Tensor) -> Tensor:
+        """The rows `ids` of the weight."""
+        return weight.index_select(0, ids)
+
     def add(self, weight: Tensor, ids: Tensor, gradient: Tensor) -> None:
         """Add (rows, width) to the rows `ids`, each named once, of the weight's gradient."""
         if weight.grad is None:
@@ -78,12 +82,18 @@ class RowGradient:
         weight.grad.index_add_(0, ids, gradient)
         self._touched.append(ids)
 
+    def touched(self, gradient: Tensor) -> Tensor:
+        """The ids of the rows of the weight's gradient that may not be zero, each once."""
+        if gradient is not self._buffer:  # one that a checkpoint brought
+            return (gradient != 0).any(dim=1).nonzero()[:, 0]
+        return self._touched[0] if len(self._touched) == 1 else torch.unique(torch.cat(self._touched))
+
 
 class _RowsWithGradientInPlace(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, weight: Tensor, ids: Tensor, gradient: RowGradient) -> Tensor:
         ctx.weight, ctx.ids, ctx.gradient = weight, ids, gradient
-        return weight.index_select(0, ids)
+        return gradient.read(weight, ids)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, None]:

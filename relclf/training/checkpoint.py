@@ -24,6 +24,8 @@ from relclf.models.cnn import Cnn
 from relclf.runs.directory import FORMAT, RunDirectory
 from relclf.runs.files import link_or_copy, written_beside
 from relclf.runs.records import EpochRecord
+from relclf.training.optimizers import Optimizer
+from relclf.training.row_adam import RowAdam
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class TrainingState:
     """All that must survive a crash, in one value."""
 
     model: Cnn
-    optimizer: torch.optim.Optimizer
+    optimizer: Optimizer
     dropout: torch.Generator
     records: list[EpochRecord]
     progress: EpochProgress | None = None
@@ -184,6 +186,10 @@ def _tensors(state: TrainingState) -> dict[str, Tensor]:
         for key, value in values.items():
             if isinstance(value, Tensor):
                 tensors[f"optimizer.{index}.{key}"] = value
+    if isinstance(state.optimizer, RowAdam) and (settled := state.optimizer.settled_table()) is not None:
+        tensors["model.words.weight"] = (
+            settled  # for who evaluates it; the optimiser keeps its own for itself
+        )
     tensors["dropout"] = state.dropout.get_state()
     if state.progress is not None:
         tensors["progress.counts"] = state.progress.sums.counts
@@ -208,7 +214,7 @@ def _plain_state(state: TrainingState) -> dict[str, Any]:
         "records": [record.to_json() for record in state.records],
         "progress": progress,
         "best_from": state.best_from,
-        "optimizer": {"name": type(state.optimizer).__name__, "numbers": numbers},
+        "optimizer": {"name": _name(state.optimizer), "numbers": numbers},
     }
 
 
@@ -241,7 +247,7 @@ def _restored_progress(
 def _restore_optimizer(
     path: Path, state: TrainingState, tensors: dict[str, Tensor], plain: dict[str, Any]
 ) -> None:
-    name = type(state.optimizer).__name__
+    name = _name(state.optimizer)
     if plain["name"] != name:
         raise UserMistake(f"{path}: has the state of {plain['name']}, but the config's optimiser is {name}.")
     restored: dict[int, dict[str, Any]] = {int(index): dict(each) for index, each in plain["numbers"].items()}
@@ -251,9 +257,18 @@ def _restore_optimizer(
             restored.setdefault(int(index), {})[key] = tensor
     for number, parameter in enumerate(state.model.parameters()):
         for key, value in restored.get(number, {}).items():
-            if isinstance(value, Tensor) and value.dim() and value.shape != parameter.shape:
+            if (
+                isinstance(value, Tensor)
+                and value.dim() == parameter.dim()
+                and value.shape != parameter.shape
+            ):
                 raise UserMistake(f"{path}: the optimiser's {key} has shape {tuple(value.shape)}; corrupted.")
     state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": restored})
+
+
+def _name(optimizer: Optimizer) -> str:
+    """The algorithm's name: RowAdam's state is Adam's."""
+    return "Adam" if isinstance(optimizer, RowAdam) else type(optimizer).__name__
 
 
 def _checksum(tensors: dict[str, Tensor], content: str) -> str:

@@ -14,7 +14,6 @@ from relclf.config.loading import changed_keys, config_from_mapping, dump_config
 from relclf.config.schema import ExperimentConfig, TrainingConfig
 from relclf.encoding.dataset import encode
 from relclf.errors import Interrupted, RelclfError, UserMistake
-from relclf.models.layers import RowGradient
 from relclf.models.losses import build_objective
 from relclf.runs.directory import FORMAT, RunDirectory, create_run, open_run
 from relclf.runs.environment import available_cores, describe_environment
@@ -36,12 +35,19 @@ from relclf.training.evaluation import evaluate, labelled_set
 from relclf.training.interruption import StopRequest
 from relclf.training.loop import POLLED_UPDATES, LoopInputs, NotFinite, run_epochs
 from relclf.training.network import Network, new_network, open_network, save_network_files
-from relclf.training.optimizers import build_optimizer, depends_on_length, leaves_out_broken_updates
+from relclf.training.optimizers import (
+    Optimizer,
+    build_optimizer,
+    depends_on_length,
+    leaves_out_broken_updates,
+)
 from relclf.training.seeding import torch_generator
 from relclf.training.stopping import StopReason, stop_reason
 
 EXTENDABLE = ("training.max_epochs", "training.patience")
 """The keys that a resumed run may change."""
+DEFERRED_ROWS = 8
+"""Word rows are deferred where the embedding has this many times the tokens that an update reads."""
 
 
 def train(
@@ -128,7 +134,7 @@ def start(config: ExperimentConfig, name: str, runs_dir: Path, explicit: Path | 
         check_monitor(config.training.monitor, corpus.relations)
     network = new_network(config, corpus)
     network.model.to(device)
-    optimizer = build_optimizer(config.training.optimizer, network.model.parameters(), device)
+    optimizer = _optimizer(config, corpus, network, device)
     state = TrainingState(network.model, optimizer, torch_generator(config.seed, "dropout", 0, device), [])
 
     def fill(run: RunDirectory) -> None:
@@ -163,7 +169,7 @@ def resume(path: Path, checkpoint: str = "last", overrides: Sequence[str] = ()) 
         corpus = read_corpus(config)
         network = open_network(run, config)
         network.model.to(device)
-        optimizer = build_optimizer(config.training.optimizer, network.model.parameters(), device)
+        optimizer = _optimizer(config, corpus, network, device)
         state = TrainingState(
             network.model, optimizer, torch_generator(config.seed, "dropout", 0, device), []
         )
@@ -195,13 +201,24 @@ def _experiment(
     if corpus.dev is not None:
         encoded = encode(corpus.dev, network.vocabulary, network.relations, distance).to(device)
         dev = labelled_set(corpus.dev, encoded, network.relations)
-    if device.type == "cpu":
-        network.model.words.row_gradient = RowGradient()
     objective = build_objective(config.training.imbalance, network.relation_counts, device)
     polled = device.type != "cpu" and leaves_out_broken_updates(state.optimizer)
     poll_every = POLLED_UPDATES if polled else 1
     inputs = LoopInputs(config, network.relations, train_set, dev, objective, run, poll_every)
     return Experiment(network, inputs, state, corpus.notes, device, threads, lock)
+
+
+def _optimizer(config: ExperimentConfig, corpus: Corpus, network: Network, device: torch.device) -> Optimizer:
+    """The config's optimiser; word rows are deferred where an update reads few of them."""
+    words = network.model.words
+    every = config.training.update_every
+    batches = every if isinstance(every, int) else 1 if every == "batch" else math.inf
+    tokens = sum(len(example.tokens) for example in corpus.train) / len(corpus.train)
+    read = batches * config.training.batch_size * tokens
+    deferred = DEFERRED_ROWS * read <= len(words.weight)
+    return build_optimizer(
+        config.training.optimizer, network.model.parameters(), device, words, deferred=deferred
+    )
 
 
 def _check_extension(before: ExperimentConfig, after: ExperimentConfig) -> None:

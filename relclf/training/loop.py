@@ -26,7 +26,7 @@ from relclf.training.checkpoint import EpochProgress, EpochSums, TrainingState, 
 from relclf.training.devset import DevScores, score_dev, write_dev_predictions
 from relclf.training.evaluation import LabelledSet
 from relclf.training.interruption import StopRequest
-from relclf.training.optimizers import learning_rate, take_step
+from relclf.training.optimizers import learning_rate, settle, take_step
 from relclf.training.seeding import numpy_generator, torch_generator
 from relclf.training.stopping import stop_reason
 from relclf.training.updates import UpdatePlan, spread_evenly, update_plan
@@ -175,6 +175,7 @@ def _end_epoch(inputs: LoopInputs, state: TrainingState, progress: EpochProgress
     `previous`), `best` as another name of `last`, the line in records.jsonl.
     """
     started = time.perf_counter()
+    settle(state.optimizer)
     _check_weights(inputs, state, progress)
     dev = None
     if inputs.dev is not None:

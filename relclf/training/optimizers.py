@@ -8,8 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from relclf.config.schema import OptimizerConfig, PlateauSchedule, ScheduleConfig, TrainingConfig
+from relclf.config.schema import Adam, OptimizerConfig, PlateauSchedule, ScheduleConfig, TrainingConfig
+from relclf.errors import UserMistake
+from relclf.models.layers import RowGradient, WordEmbedding
 from relclf.runs.records import EpochRecord, lower_is_better
+from relclf.training.row_adam import RowAdam
+
+Optimizer = torch.optim.Optimizer | RowAdam
+"""What the loop steps and a checkpoint keeps."""
 
 _OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adam": torch.optim.Adam,
@@ -27,26 +33,57 @@ _FUSED = {"adam", "adamw", "sgd", "adagrad"}
 
 
 def build_optimizer(
-    config: OptimizerConfig, parameters: Iterable[nn.Parameter], device: torch.device
-) -> torch.optim.Optimizer:
-    """torch's optimiser of that name with the config's own parameters."""
+    config: OptimizerConfig,
+    parameters: Iterable[nn.Parameter],
+    device: torch.device,
+    words: WordEmbedding | None = None,
+    deferred: bool = False,
+) -> Optimizer:
+    """torch's optimiser of that name with the config's own parameters, or an equal one.
+
+    `words` is the embedding among the parameters of which a batch touches few rows. With `deferred`, Adam on a
+    CPU updates a row when it is read (row_adam.py). Raises UserMistake for what a device cannot do.
+    """
     options = config.model_dump(exclude={"name"})
+    touched_only = options.pop("rows", "all") == "touched"
+    if touched_only and device.type != "cpu":
+        raise UserMistake(
+            f"training.optimizer.rows: touched is for the CPU only, and the device is {device}."
+        )
+    if device.type == "cpu" and words is not None:
+        words.row_gradient = RowGradient()
+        if isinstance(config, Adam) and config.weight_decay == 0 and not config.amsgrad:
+            return RowAdam(
+                words,
+                parameters,
+                lr=config.lr,
+                betas=config.betas,
+                eps=config.eps,
+                deferred=deferred,
+                touched_only=touched_only,
+            )
     if config.name in _FUSED and device.type in ("cpu", "cuda"):
         options["fused"] = True
     return _without_compiler(_OPTIMIZERS[config.name])(list(parameters), **options)
 
 
-def leaves_out_broken_updates(optimizer: torch.optim.Optimizer) -> bool:
+def settle(optimizer: Optimizer) -> None:
+    """Make all weights what the updates so far have made of them, for whoever reads them outside training."""
+    if isinstance(optimizer, RowAdam):
+        optimizer.settle()
+
+
+def leaves_out_broken_updates(optimizer: Optimizer) -> bool:
     """Whether `take_step` can leave an update out on the device, without the host knowing of it."""
     return bool(optimizer.defaults.get("fused"))
 
 
-def take_step(optimizer: torch.optim.Optimizer, learning_rate: float, broken: Tensor | None) -> None:
+def take_step(optimizer: Optimizer, learning_rate: float, broken: Tensor | None) -> None:
     """One update at this rate; with `broken`, a () bool on the device, nothing changes where it is true."""
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
     if broken is not None:
-        optimizer.found_inf = broken.float()  # type: ignore[attr-defined]  # torch's own way of leaving out
+        optimizer.found_inf = broken.float()  # type: ignore[union-attr]  # torch's own way of leaving out
     optimizer.step()
 
 

@@ -391,6 +391,7 @@ def test_changed_keys_are_the_keys_that_differ() -> None:
         "training.optimizer.betas",
         "training.optimizer.eps",
         "training.optimizer.amsgrad",
+        "training.optimizer.rows",
         "training.optimizer.momentum",
         "training.optimizer.nesterov",
     ]

@@ -11,6 +11,7 @@ from relclf.encoding.dataset import encode
 from relclf.encoding.vocabulary import Vocabulary
 from relclf.example import Example, MentionSpan
 from relclf.models.building import build_model
+from relclf.models.layers import RowGradient
 from relclf.relations import RelationSet
 from tests.tiny import tiny_config, tiny_examples
 
@@ -165,3 +166,29 @@ def test_dropout_is_applied_only_with_a_generator_and_decided_by_it(folder):
 def test_watched_weights_are_the_filters_and_the_output(folder):
     cnn = network(folder, windows=[2, 3])
     assert [tuple(weight.shape) for weight in cnn.watched_weights()] == [(5, 16), (5, 24), (3, 10)]
+
+
+@pytest.mark.parametrize("model", NETWORKS, ids=str)
+def test_projecting_distinct_words_and_multiplying_windows_give_the_same_features_and_gradients(
+    folder, model
+):
+    cnn = network(folder, **model)
+    batch = gather(DATASET, np.array([0, 3, 1, 1, 5]))
+    fast, general = cnn.features(batch), cnn.features_of_windows(batch)
+    torch.testing.assert_close(fast, general, rtol=0, atol=1e-12)
+    factors = torch.arange(fast.numel(), dtype=torch.float64).reshape(fast.shape).sin()
+    parameters = [p for name, p in cnn.named_parameters() if not name.startswith("output")]
+    gradients = [torch.autograd.grad((each * factors).sum(), parameters) for each in (fast, general)]
+    for ours, expected in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, expected, rtol=0, atol=1e-12)
+
+
+def test_a_row_gradient_is_the_gradient_whatever_was_in_its_buffer_before(folder):
+    cnn, plain = network(folder, windows=[3]), network(folder, windows=[3])
+    cnn.words.row_gradient = RowGradient()
+    for sentences in ([0, 1], [2, 3, 4], [5]):
+        for each in (cnn, plain):
+            each.zero_grad(set_to_none=True)
+            for _ in range(2):  # gradients of several batches add up
+                each(gather(DATASET, np.array(sentences))).square().sum().backward()
+        torch.testing.assert_close(cnn.words.weight.grad, plain.words.weight.grad, rtol=0, atol=1e-12)

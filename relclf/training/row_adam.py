@@ -1,0 +1,315 @@
+"""Adam that touches only the word rows of a batch, and still gives every row the weights of dense Adam.
+
+Without weight decay, a row whose gradient is zero in an update still moves, by what is left of its averages
+(Kingma and Ba 2015, algorithm 1). If the row was last updated in update s, with averages m and v, then update
+u > s subtracts
+
+    a_u m / (x b_u + eps)   with   x = sqrt(v),   a_u = lr_u beta1^(u-s) / (1 - beta1^u)
+                                                  b_u = beta2^((u-s)/2) / sqrt(1 - beta2^u)
+
+Nothing reads the row before a batch has its word again (or an epoch ends), so all those updates can be made at
+once, then. Their sum has no closed form, since b_u changes, but it changes little while a_u, which falls like
+beta1^u, is not yet negligible. With c = b_(s+8), D = x c + eps, y = x c / D < 1 and r_u = b_u / c - 1,
+
+    1 / (x b_u + eps) = 1 / (D (1 + y r_u)) = (1 - y r_u + y^2 r_u^2 - ...) / D
+
+so the sum over u is a polynomial in y whose coefficients, sum over u of a_u r_u^k, do not depend on the row but
+only on s: they are kept in a small table, one line for each s, to which every update adds a number a line.
+
+The series is cut after TERMS terms. Early in a training b_u still changes fast, from the correction of the
+bias, so updates are dense until DENSE_MEANS / (1 - beta1) of them are done. From there on the remainder is
+below 1e-8 of the sum, which itself is at most about 10 lr: beneath float32's rounding of the weights. Where
+beta2 is too far from 1 for this (see `can_defer`) all updates stay dense.
+"""
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from relclf.models.layers import RowGradient, WordEmbedding
+
+TERMS = 6
+DENSE_MEANS = 30
+CENTRE = 8
+"""c is b_u this many updates after s, near the mean of u - s under the weights a_u with beta1 = 0.9."""
+NEGLIGIBLE = 1e-12
+"""A share of the last average that is no longer followed."""
+ROWS_AT_ONCE = 2048
+"""Rows brought up to date together at the end of an epoch, so that they stay in the cache."""
+
+
+def can_defer(betas: tuple[float, float]) -> bool:
+    """Whether the series converges fast enough: b_u may change by 1 % while beta1^u falls to 1/e."""
+    return 1 - betas[1] <= 0.02 * (1 - betas[0])
+
+
+class RowAdam:
+    """Adam without weight decay on a CPU, for a model with one large word embedding.
+
+    With `deferred`, rows are updated when they are read again, as derived above; `settle` brings all of them
+    up to date. With `touched_only`, rows whose words a batch lacks are not updated at all ("lazy" Adam, which
+    is another algorithm). With neither, every update is dense. It has the methods of torch's optimisers that
+    the loop and the checkpoints use, and their names for its state.
+    """
+
+    def __init__(
+        self,
+        words: WordEmbedding,
+        parameters: Iterable[nn.Parameter],
+        *,
+        lr: float,
+        betas: tuple[float, float],
+        eps: float,
+        deferred: bool = False,
+        touched_only: bool = False,
+    ) -> None:
+        self._parameters = list(parameters)
+        self.param_groups: list[dict[str, Any]] = [{"params": self._parameters, "lr": lr}]
+        self.defaults: dict[str, Any] = {"lr": lr, "betas": betas, "eps": eps}
+        self._firsts = [torch.zeros_like(p) for p in self._parameters]
+        self._seconds = [torch.zeros_like(p) for p in self._parameters]
+        self._updates = torch.zeros(())
+        self._place = next(i for i, p in enumerate(self._parameters) if p is words.weight)
+        self._touched_only = touched_only
+        self._dense_updates = math.ceil(DENSE_MEANS / (1 - betas[0]))
+        self._missed = _MissedUpdates(len(words.weight), betas) if deferred and can_defer(betas) else None
+        self._read_rows: tuple[Tensor, tuple[Tensor, Tensor, Tensor]] | None = None
+        self._gradient = _GradientOfReadRows(self._read)
+        words.row_gradient = self._gradient
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """One update; parameters without a gradient stay as they are."""
+        rate = self.param_groups[0]["lr"]
+        places = [i for i, p in enumerate(self._parameters) if p.grad is not None]
+        missed = self._missed if self._updates.item() >= self._dense_updates else None
+        self._updates.add_(1)
+        gradient = self._table.grad
+        if gradient is not None and (self._touched_only or missed is not None):
+            ids = self._gradient.touched(gradient)
+            self._step_rows(ids, gradient)
+            if missed is not None:
+                missed.add_update(int(self._updates), rate, ids)
+            places.remove(self._place)
+        self._fused(
+            [self._parameters[i] for i in places],
+            [grad for i in places if (grad := self._parameters[i].grad) is not None],
+            [self._firsts[i] for i in places],
+            [self._seconds[i] for i in places],
+        )
+
+    @torch.no_grad()
+    def settle(self) -> None:
+        """Bring all rows of the table up to date, for whoever reads them outside training."""
+        if self._missed is not None and self._missed.pending:
+            for ids in torch.split(torch.arange(len(self._table)), ROWS_AT_ONCE):
+                self._put_back(ids, self._rows_of_today(ids))
+            self._missed.forget()
+
+    @torch.no_grad()
+    def settled_table(self) -> Tensor | None:
+        """A copy of the table with all rows up to date, or None where they are so; nothing changes."""
+        if self._missed is None or not self._missed.pending:
+            return None
+        chunks = torch.split(torch.arange(len(self._table)), ROWS_AT_ONCE)
+        return torch.cat([self._rows_of_today(ids)[0] for ids in chunks])
+
+    def state_dict(self) -> dict[str, Any]:
+        """The state under torch's names; inside an epoch also the table as it is and what its rows missed."""
+        state: dict[int, dict[str, Tensor]] = {
+            i: {"step": self._updates.clone(), "exp_avg": first, "exp_avg_sq": second}
+            for i, (first, second) in enumerate(zip(self._firsts, self._seconds, strict=True))
+            if self._updates.item() > 0
+        }
+        if self._missed is not None and self._missed.pending:
+            state[self._place] |= {"table": self._table.detach(), **self._missed.tensors()}
+        return {"state": state, "param_groups": [{"params": list(range(len(self._parameters)))}]}
+
+    @torch.no_grad()
+    def load_state_dict(self, value: dict[str, Any]) -> None:
+        """Take over what `state_dict` gave. Raises ValueError or KeyError for another optimiser's state."""
+        state = value["state"]
+        if state and set(state) != set(range(len(self._parameters))):
+            raise ValueError(f"the optimiser's state is of the parameters {sorted(state)}")
+        self._updates.fill_(state[self._place]["step"] if state else 0)
+        for i, each in state.items():
+            self._firsts[i].copy_(each["exp_avg"])
+            self._seconds[i].copy_(each["exp_avg_sq"])
+        if self._missed is not None:
+            self._missed.forget()
+            if state and "table" in state[self._place]:
+                self._table.copy_(state[self._place]["table"])
+                self._missed.restore(state[self._place], int(self._updates))
+
+    @property
+    def _table(self) -> nn.Parameter:
+        return self._parameters[self._place]
+
+    def _step_rows(self, ids: Tensor, gradient: Tensor) -> None:
+        """One update of these rows of the table: (rows,) ids, each named once."""
+        if self._read_rows is not None and self._read_rows[0] is not ids:
+            self._put_back(*self._read_rows)
+            self._read_rows = None
+        weight, first, second = (
+            self._read_rows[1] if self._read_rows is not None else self._rows_of_today(ids)
+        )
+        self._fused([weight], [gradient.index_select(0, ids)], [first], [second])
+        self._put_back(ids, (weight, first, second))
+        self._read_rows = None
+
+    def _fused(
+        self, weights: Sequence[Tensor], gradients: list[Tensor], firsts: list[Tensor], seconds: list[Tensor]
+    ) -> None:
+        beta1, beta2 = self.defaults["betas"]
+        torch._fused_adam_(
+            list(weights),
+            gradients,
+            firsts,
+            seconds,
+            [],
+            [self._updates] * len(gradients),
+            lr=self.param_groups[0]["lr"],
+            beta1=beta1,
+            beta2=beta2,
+            weight_decay=0.0,
+            eps=self.defaults["eps"],
+            amsgrad=False,
+            maximize=False,
+        )
+
+    @torch.no_grad()
+    def _read(self, ids: Tensor) -> Tensor:
+        """The rows `ids` of the table, up to date; they are kept for the step, which most often follows."""
+        if self._missed is None or not self._missed.pending:
+            return self._table.index_select(0, ids)
+        if self._read_rows is not None:
+            self._put_back(*self._read_rows)
+        self._read_rows = (ids, self._rows_of_today(ids))
+        return self._read_rows[1][0]
+
+    def _tensors(self) -> tuple[Tensor, Tensor, Tensor]:
+        return self._table, self._firsts[self._place], self._seconds[self._place]
+
+    def _put_back(self, ids: Tensor, rows: tuple[Tensor, Tensor, Tensor]) -> None:
+        """Write rows of the table and of its averages that are up to date."""
+        for tensor, values in zip(self._tensors(), rows, strict=True):
+            tensor.index_copy_(0, ids, values)
+        if self._missed is not None:
+            self._missed.mark(ids)
+
+    def _rows_of_today(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Rows of the table and of its averages with the updates that they have missed, the sum S above."""
+        weight, first, second = (tensor.index_select(0, ids) for tensor in self._tensors())
+        if self._missed is None or not self._missed.pending:
+            return weight, first, second
+        coefficients, centre, ages = self._missed.of(ids, weight.dtype)
+        scaled = second.sqrt().mul_(centre)  # x c
+        divisor = scaled + self.defaults["eps"]  # D
+        share = scaled.div_(divisor)  # y
+        total = coefficients[-1]
+        for coefficient in coefficients[-2::-1]:
+            total = torch.addcmul(coefficient, share, total, value=-1)
+        weight.sub_(total.div_(divisor).mul_(first))
+        beta1, beta2 = self.defaults["betas"]
+        first.mul_(torch.pow(beta1, ages).to(weight.dtype))
+        second.mul_(torch.pow(beta2, ages).to(weight.dtype))
+        return weight, first, second
+
+
+class _GradientOfReadRows(RowGradient):
+    """A row gradient whose rows are brought up to date before they are read."""
+
+    def __init__(self, read: Callable[[Tensor], Tensor]) -> None:
+        super().__init__()
+        self._read = read
+
+    def read(self, weight: Tensor, ids: Tensor) -> Tensor:
+        return self._read(ids)
+
+
+class _MissedUpdates:
+    """Since when each row has missed updates, and the coefficients of their sum for each such update."""
+
+    def __init__(self, rows: int, betas: tuple[float, float]) -> None:
+        self._beta1, self._beta2 = betas
+        window = max(1, math.ceil(math.log(NEGLIGIBLE) / math.log(self._beta1))) if self._beta1 else 1
+        ages = np.arange(window, 0, -1, dtype=np.float64)
+        self._decay1, self._decay2 = self._beta1**ages, self._beta2 ** (ages / 2)
+        self.current = torch.zeros(rows, dtype=torch.int64)
+        """(rows,) the last update that each row has had."""
+        self._start: int | None = None
+        """The update that all rows had had when the count began; line i is of start + i."""
+        self._lines = np.zeros((1024, TERMS + 1))
+        """(lines, TERMS + 1): the sums of a_u r_u^k for k from 0, and the centre c."""
+        self._count = 0
+
+    @property
+    def pending(self) -> bool:
+        """Whether a row may have missed an update."""
+        return self._count > 0
+
+    def forget(self) -> None:
+        """All rows are up to date."""
+        self._start, self._count = None, 0
+
+    def mark(self, ids: Tensor) -> None:
+        """These rows have had all updates so far."""
+        if self._start is not None:
+            self.current.index_fill_(0, ids, self._start + self._count)
+
+    def add_update(self, update: int, rate: float, ids: Tensor) -> None:
+        """Update number `update`, from 1, which the rows `ids` have had and all others miss."""
+        if self._start is None:
+            self._start = update - 1
+            self._lines[0] = 0
+            self.current.fill_(self._start)
+        self._open_line(update)
+        self.mark(ids)
+        lines = self._lines[max(0, self._count - len(self._decay1)) : self._count]
+        terms = rate / (1 - self._beta1**update) * self._decay1[-len(lines) :]
+        change = self._decay2[-len(lines) :] / math.sqrt(1 - self._beta2**update) / lines[:, TERMS] - 1
+        for k in range(TERMS):
+            lines[:, k] += terms
+            terms *= change
+
+    def of(self, ids: Tensor, dtype: torch.dtype) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
+        """For rows: TERMS coefficients, the centre, and the number of missed updates, each (rows, 1)."""
+        start = self._start or 0
+        places = self.current.index_select(0, ids) - start
+        lines = torch.from_numpy(self._lines[: self._count + 1]).index_select(0, places).to(dtype)
+        ages = (self._count - places).double()[:, None]
+        *coefficients, centre = lines[:, :, None].unbind(1)
+        return tuple(coefficients), centre, ages
+
+    def tensors(self) -> dict[str, Tensor]:
+        """What a resumed training needs, flat."""
+        lines = torch.from_numpy(self._lines[: self._count].reshape(-1).copy())
+        return {"current": self.current, "missed": lines}
+
+    def restore(self, tensors: dict[str, Tensor], updates: int) -> None:
+        """Take over what `tensors` gave after this number of updates."""
+        lines = tensors["missed"].numpy().reshape(-1, TERMS + 1)
+        self._start = updates - len(lines)
+        self.current.copy_(tensors["current"])
+        if int(self.current.min()) < self._start or int(self.current.max()) > updates:
+            raise ValueError("the optimiser's rows are of another training")
+        self._lines = np.concatenate([lines, np.zeros((1024, TERMS + 1))])
+        self._count = len(lines) - 1
+        self._open_line(updates)
+
+    def _open_line(self, update: int) -> None:
+        """The line of `update` - 1 begins to fill, and one of zeros follows for the rows that are up to date."""
+        self._count += 1
+        if self._count == len(self._lines):
+            self._lines = np.concatenate([self._lines, np.zeros_like(self._lines)])
+        self._lines[self._count - 1, TERMS] = self._centre(update - 1)
+        self._lines[self._count] = 0
+        self._lines[self._count, TERMS] = 1
+
+    def _centre(self, last: int) -> float:
+        """c of the rows whose last update is `last`."""
+        return float(self._beta2 ** (CENTRE / 2) / math.sqrt(1 - self._beta2 ** (last + CENTRE)))
