@@ -36,7 +36,7 @@ class WordEmbedding(nn.Module):
         return torch.cat([self._trained_rows(ids[:known]), constant])
 
     def _trained_rows(self, ids: Tensor) -> Tensor:
-        if self.row_gradient is None:
+        if self.row_gradient is None or not torch.is_grad_enabled():
             return self.weight.index_select(0, ids)
         rows: Tensor = _RowsWithGradientInPlace.apply(  # type: ignore[no-untyped-call]
             self.weight, ids, self.row_gradient
@@ -65,6 +65,9 @@ class RowGradient:
     def __init__(self) -> None:
         self._buffer: Tensor | None = None
         self._touched: list[Tensor] = []
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> "RowGradient":
+        return RowGradient()  # a copied model has no part in the training of the first
 
     def read(self, weight: Tensor, ids: Tensor) -> Tensor:
         """The rows `ids` of the weight."""

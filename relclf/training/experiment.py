@@ -211,11 +211,10 @@ def _experiment(
 def _optimizer(config: ExperimentConfig, corpus: Corpus, network: Network, device: torch.device) -> Optimizer:
     """The config's optimiser; word rows are deferred where an update reads few of them."""
     words = network.model.words
-    every = config.training.update_every
-    batches = every if isinstance(every, int) else 1 if every == "batch" else math.inf
     tokens = sum(len(example.tokens) for example in corpus.train) / len(corpus.train)
-    read = batches * config.training.batch_size * tokens
-    deferred = DEFERRED_ROWS * read <= len(words.weight)
+    few = DEFERRED_ROWS * config.training.batch_size * tokens <= len(words.weight)
+    # Where several batches make an update, a resumed run could not tell which rows the first ones have read.
+    deferred = few and config.training.update_every in ("batch", 1)
     return build_optimizer(
         config.training.optimizer, network.model.parameters(), device, words, deferred=deferred
     )

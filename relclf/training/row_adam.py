@@ -91,6 +91,8 @@ class RowAdam:
         gradient = self._table.grad
         if gradient is not None and (self._touched_only or missed is not None):
             ids = self._gradient.touched(gradient)
+            if self._touched_only:  # whatever was read: a function of the gradient alone, also after a resume
+                ids = ids[(gradient.index_select(0, ids) != 0).any(dim=1)]
             self._step_rows(ids, gradient)
             if missed is not None:
                 missed.add_update(int(self._updates), rate, ids)

@@ -99,6 +99,7 @@ OPTIMIZERS: list[dict[str, Any]] = [
     {"name": "adadelta"},
     {"name": "sgd"},
     {"name": "sgd", "momentum": 0.9, "nesterov": True},
+    {"name": "adam", "rows": "touched"},
 ]
 
 
@@ -106,6 +107,21 @@ OPTIMIZERS: list[dict[str, Any]] = [
 def test_every_optimiser_resumes_inside_an_epoch(tmp_path: Path, optimizer: dict[str, Any]) -> None:
     changes = {"training__optimizer": optimizer, "training__max_epochs": 3}
     assert_same_ending(train(tmp_path, **changes), train_stopped(tmp_path, [1, 7], **changes))
+
+
+@pytest.mark.parametrize("stops", [[3], [7], [8, 1, 9]])
+def test_deferred_word_rows_resume_inside_an_epoch(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stops: list[int]
+) -> None:
+    monkeypatch.setattr("relclf.training.experiment.DEFERRED_ROWS", 0)
+    monkeypatch.setattr("relclf.training.row_adam.DENSE_MEANS", 0.2)  # from the third update on
+    stopped = begin(tmp_path)
+    with pytest.raises(Interrupted):
+        list(stopped.epochs(StopAfter(8)))
+    tensors, _ = read_checkpoint(stopped.run.checkpoint("last"))
+    assert "optimizer.0.missed" in tensors, "no row was deferred, the test shows nothing"
+    assert not tensors["model.words.weight"].equal(tensors["optimizer.0.table"])
+    assert_same_ending(train(tmp_path), train_stopped(tmp_path, stops))
 
 
 @pytest.mark.parametrize("update_every", [3, "epoch_mean", "epoch"])
