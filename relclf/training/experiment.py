@@ -12,9 +12,11 @@ import torch
 
 from relclf.config.loading import changed_keys, config_from_mapping, dump_config, load_config
 from relclf.config.schema import ExperimentConfig, TrainingConfig
-from relclf.encoding.dataset import encode
+from relclf.encoding.dataset import EncodedDataset, encode
+from relclf.encoding.vocabulary import Vocabulary
 from relclf.errors import Interrupted, RelclfError, UserMistake
 from relclf.models.losses import build_objective
+from relclf.relations import RelationSet
 from relclf.runs.directory import FORMAT, RunDirectory, create_run, open_run
 from relclf.runs.environment import available_cores, describe_environment
 from relclf.runs.files import link_or_copy, remove_leftovers, write_bytes, write_json, write_text
@@ -31,10 +33,17 @@ from relclf.training.checkpoint import (
 from relclf.training.corpus import Corpus, read_corpus, with_hashes
 from relclf.training.device import choose_device, device_name, prepare_torch
 from relclf.training.devset import check_monitor, write_dev_predictions
-from relclf.training.evaluation import evaluate, labelled_set
+from relclf.training.evaluation import LabelledSet, evaluate, labelled_set
 from relclf.training.interruption import StopRequest
 from relclf.training.loop import POLLED_UPDATES, LoopInputs, NotFinite, run_epochs
-from relclf.training.network import Network, new_network, open_network, save_network_files
+from relclf.training.network import (
+    Network,
+    Words,
+    new_network,
+    open_network,
+    read_words,
+    save_network_files,
+)
 from relclf.training.optimizers import (
     Optimizer,
     build_optimizer,
@@ -99,18 +108,24 @@ class Experiment:
         try:
             self.run.summary.unlink(missing_ok=True)
             yield from run_epochs(self.inputs, self.state, request or StopRequest())
-            reason = stop_reason(self.state.records, self.inputs.config.training, len(self.inputs.relations))
-            self._write_summary(reason or "error")
-        except (Interrupted, KeyboardInterrupt, GeneratorExit):
-            self._write_summary("interrupted")
+        except BaseException as error:
+            self.end(error)
             raise
-        except NotFinite:
-            self._write_summary("not_finite")
-            raise
-        except Exception:
-            with contextlib.suppress(RelclfError):  # the first error is the one to report
-                self._write_summary("error")
-            raise
+        self.end()
+
+    def end(self, error: BaseException | None = None) -> None:
+        """Write summary.json, which says why training has ended, and release the lock on the run."""
+        try:
+            if isinstance(error, Interrupted | KeyboardInterrupt | GeneratorExit):
+                self._write_summary("interrupted")
+            elif isinstance(error, NotFinite):
+                self._write_summary("not_finite")
+            elif error is not None:
+                with contextlib.suppress(RelclfError):  # the first error is the one to report
+                    self._write_summary("error")
+            else:
+                training, relations = self.inputs.config.training, len(self.inputs.relations)
+                self._write_summary(stop_reason(self.state.records, training, relations) or "error")
         finally:
             self.lock.release()
 
@@ -121,8 +136,27 @@ class Experiment:
         write_json(self.run.summary, summarise(records, monitor, self.state.best_from, reason))
 
 
+@dataclass(frozen=True)
+class Material:
+    """What the runs of one config have in common, whatever their seeds: the data, read and encoded once."""
+
+    config: ExperimentConfig
+    """With the device, the threads and the hashes of the data files filled in."""
+    corpus: Corpus
+    words: Words
+    train: EncodedDataset
+    dev: LabelledSet | None
+    device: torch.device
+    threads: int
+
+
 def start(config: ExperimentConfig, name: str, runs_dir: Path, explicit: Path | None) -> Experiment:
     """A new run: data read, network drawn, run directory made with a checkpoint of epoch 0."""
+    return begin(prepare(config), config.seed, name, runs_dir, explicit)
+
+
+def prepare(config: ExperimentConfig) -> Material:
+    """Read and encode the data of a config. Raises UserMistake where it cannot be learned from."""
     device = choose_device(config.training.device)
     threads = config.training.threads or available_cores()
     resolved = {"device": str(device) if device.index else device.type, "threads": threads}
@@ -132,10 +166,19 @@ def start(config: ExperimentConfig, name: str, runs_dir: Path, explicit: Path | 
     corpus = read_corpus(config)
     if corpus.dev is not None:
         check_monitor(config.training.monitor, corpus.relations)
-    network = new_network(config, corpus)
+    words = read_words(config, corpus)
+    train_set, dev = _encoded(config, corpus, words.vocabulary, corpus.relations, device)
+    return Material(config, corpus, words, train_set, dev, device, threads)
+
+
+def begin(material: Material, seed: int, name: str, runs_dir: Path, explicit: Path | None) -> Experiment:
+    """A new run of one seed: network drawn, run directory made with a checkpoint of epoch 0."""
+    config = material.config.model_copy(update={"seed": seed})
+    device, threads = material.device, material.threads
+    network = new_network(config, material.corpus, material.words)
     network.model.to(device)
-    optimizer = _optimizer(config, corpus, network, device)
-    state = TrainingState(network.model, optimizer, torch_generator(config.seed, "dropout", 0, device), [])
+    optimizer = _optimizer(config, material.corpus, network, device)
+    state = TrainingState(network.model, optimizer, torch_generator(seed, "dropout", 0, device), [])
 
     def fill(run: RunDirectory) -> None:
         environment = describe_environment(str(device), device_name(device), threads)
@@ -146,7 +189,8 @@ def start(config: ExperimentConfig, name: str, runs_dir: Path, explicit: Path | 
         save_checkpoint(run, state)
 
     run, lock = create_run(runs_dir, name, explicit, fill)
-    return _experiment(config, corpus, network, state, run, device, threads, lock)
+    inputs = _inputs(config, network, state, material.train, material.dev, run, device)
+    return Experiment(network, inputs, state, material.corpus.notes, device, threads, lock)
 
 
 def resume(path: Path, checkpoint: str = "last", overrides: Sequence[str] = ()) -> Experiment:
@@ -175,7 +219,9 @@ def resume(path: Path, checkpoint: str = "last", overrides: Sequence[str] = ()) 
         )
         restore_checkpoint(run.checkpoint(checkpoint), state)
         _check_not_shortened(before.training, config.training, state, len(network.relations))
-        experiment = _experiment(config, corpus, network, state, run, device, threads, lock)
+        train_set, dev = _encoded(config, corpus, network.vocabulary, network.relations, device)
+        inputs = _inputs(config, network, state, train_set, dev, run, device)
+        experiment = Experiment(network, inputs, state, corpus.notes, device, threads, lock)
         if config != before:
             write_text(run.config, dump_config(config, run.path))
         notes = _settle(experiment, checkpoint)
@@ -185,27 +231,35 @@ def resume(path: Path, checkpoint: str = "last", overrides: Sequence[str] = ()) 
     return replace(experiment, notes=(*experiment.notes, *notes))
 
 
-def _experiment(
+def _encoded(
     config: ExperimentConfig,
     corpus: Corpus,
+    vocabulary: Vocabulary,
+    relations: RelationSet,
+    device: torch.device,
+) -> tuple[EncodedDataset, LabelledSet | None]:
+    """Train and dev as arrays on the device."""
+    distance = config.encoding.max_distance
+    train_set = encode(corpus.train, vocabulary, relations, distance).to(device)
+    if corpus.dev is None:
+        return train_set, None
+    encoded = encode(corpus.dev, vocabulary, relations, distance).to(device)
+    return train_set, labelled_set(corpus.dev, encoded, relations)
+
+
+def _inputs(
+    config: ExperimentConfig,
     network: Network,
     state: TrainingState,
+    train_set: EncodedDataset,
+    dev: LabelledSet | None,
     run: RunDirectory,
     device: torch.device,
-    threads: int,
-    lock: RunLock,
-) -> Experiment:
-    distance = config.encoding.max_distance
-    train_set = encode(corpus.train, network.vocabulary, network.relations, distance).to(device)
-    dev = None
-    if corpus.dev is not None:
-        encoded = encode(corpus.dev, network.vocabulary, network.relations, distance).to(device)
-        dev = labelled_set(corpus.dev, encoded, network.relations)
+) -> LoopInputs:
     objective = build_objective(config.training.imbalance, network.relation_counts, device)
     polled = device.type != "cpu" and leaves_out_broken_updates(state.optimizer)
     poll_every = POLLED_UPDATES if polled else 1
-    inputs = LoopInputs(config, network.relations, train_set, dev, objective, run, poll_every)
-    return Experiment(network, inputs, state, corpus.notes, device, threads, lock)
+    return LoopInputs(config, network.relations, train_set, dev, objective, run, poll_every)
 
 
 def _optimizer(config: ExperimentConfig, corpus: Corpus, network: Network, device: torch.device) -> Optimizer:

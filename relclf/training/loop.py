@@ -69,7 +69,7 @@ def run_epochs(inputs: LoopInputs, state: TrainingState, request: StopRequest) -
         if state.progress is None:
             state.progress = begin_epoch(inputs, state)
         train_epoch(inputs, state, state.progress, request)
-        record = _end_epoch(inputs, state, state.progress)
+        record = end_epoch(inputs, state, state.progress)
         yield record
 
 
@@ -141,7 +141,7 @@ def _update(
 ) -> None:
     """One call of the optimiser with the gradient that has come together, which is then cleared."""
     training, model = inputs.config.training, state.model
-    update = _total_updates(state) + progress.updates
+    update = total_updates(state) + progress.updates
     progress.learning_rate = learning_rate(training, update, plan.updates, state.records)
     if measure or training.clip_norm is not None:
         norm = nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
@@ -168,7 +168,7 @@ def _update_ratio(before: list[Tensor], model: Cnn) -> Tensor:
     return torch.stack([(new.detach() - old).std() / old.std() for old, new in pairs]).mean()
 
 
-def _end_epoch(inputs: LoopInputs, state: TrainingState, progress: EpochProgress) -> EpochRecord:
+def end_epoch(inputs: LoopInputs, state: TrainingState, progress: EpochProgress) -> EpochRecord:
     """Evaluate dev, make the record, and save everything; the checkpoint is what counts after a crash.
 
     Order: the dev predictions of a new best epoch, the checkpoint `last` (the one before becomes
@@ -176,14 +176,14 @@ def _end_epoch(inputs: LoopInputs, state: TrainingState, progress: EpochProgress
     """
     started = time.perf_counter()
     settle(state.optimizer)
-    _check_weights(inputs, state, progress)
+    check_weights(inputs, state, progress)
     dev = None
     if inputs.dev is not None:
         dev = score_dev(inputs.dev, state.model, inputs.objective, inputs.config, progress.epoch)
     record = _record(inputs, state, progress, dev, time.perf_counter() - started)
     for name, value in record.to_json().items():
         if value is not None:
-            _finite(value, name, inputs, progress)
+            finite(value, name, inputs, progress)
     state.records.append(record)
     state.progress = None
     best = best_record(state.records, inputs.config.training.monitor, state.best_from)
@@ -210,7 +210,7 @@ def _record(
     return EpochRecord(
         epoch=progress.epoch,
         updates=progress.updates,
-        total_updates=_total_updates(state) + progress.updates,
+        total_updates=total_updates(state) + progress.updates,
         batches=progress.batches_done,
         train_loss=progress.sums.loss.item() / progress.examples,
         dev_loss=dev.loss if dev else None,
@@ -227,16 +227,16 @@ def _record(
     )
 
 
-def _check_weights(inputs: LoopInputs, state: TrainingState, progress: EpochProgress) -> None:
+def check_weights(inputs: LoopInputs, state: TrainingState, progress: EpochProgress) -> None:
     """Raise NotFinite before broken weights are saved: an epoch's last update has no training loss after it."""
     norm = nn.utils.get_total_norm([weight.detach() for weight in state.model.parameters()])
-    _finite(norm.item(), "the norm of the weights", inputs, progress)
+    finite(norm.item(), "the norm of the weights", inputs, progress)
 
 
 def _watch(value: Tensor, what: str, inputs: LoopInputs, progress: EpochProgress) -> None:
     """Raise NotFinite where the value is not; where the host polls, mark it on the device instead."""
     if inputs.poll_every == 1:
-        _finite(value.item(), what, inputs, progress)
+        finite(value.item(), what, inputs, progress)
     else:
         progress.sums.broken.logical_or_(value.detach().isfinite().logical_not_())
 
@@ -244,10 +244,10 @@ def _watch(value: Tensor, what: str, inputs: LoopInputs, progress: EpochProgress
 def _raise_if_broken(inputs: LoopInputs, progress: EpochProgress) -> None:
     """Raise NotFinite where a number on the device was not finite since the last look."""
     if inputs.poll_every > 1 and progress.sums.broken.item():
-        _finite(math.nan, f"a loss or gradient of the last {inputs.poll_every} updates", inputs, progress)
+        finite(math.nan, f"a loss or gradient of the last {inputs.poll_every} updates", inputs, progress)
 
 
-def _finite(value: float, what: str, inputs: LoopInputs, progress: EpochProgress) -> float:
+def finite(value: float, what: str, inputs: LoopInputs, progress: EpochProgress) -> float:
     """The value itself; raises NotFinite where it is NaN or infinite."""
     if not math.isfinite(value):
         raise NotFinite(
@@ -258,7 +258,7 @@ def _finite(value: float, what: str, inputs: LoopInputs, progress: EpochProgress
     return value
 
 
-def _total_updates(state: TrainingState) -> int:
+def total_updates(state: TrainingState) -> int:
     return state.records[-1].total_updates if state.records else 0
 
 
@@ -267,7 +267,7 @@ def _honour(request: StopRequest, inputs: LoopInputs, state: TrainingState, prog
     if request.signal_number is None:
         return
     _raise_if_broken(inputs, progress)
-    _check_weights(inputs, state, progress)
+    check_weights(inputs, state, progress)
     save_checkpoint(inputs.run, state)
     raise Interrupted(
         f"interrupted in epoch {progress.epoch}; everything is saved. "

@@ -11,7 +11,7 @@ from safetensors.numpy import load_file, save
 
 from relclf.config.schema import ExperimentConfig
 from relclf.encoding.vocabulary import Vocabulary
-from relclf.encoding.word_vectors import read_word_vectors
+from relclf.encoding.word_vectors import WordVectors, read_word_vectors
 from relclf.errors import UserMistake
 from relclf.models.building import build_model, constant_rows, initialise
 from relclf.models.cnn import Cnn
@@ -37,8 +37,20 @@ class Network:
     """Share of train's tokens whose word the vectors file has; None without a file or from a run."""
 
 
-def new_network(config: ExperimentConfig, corpus: Corpus) -> Network:
-    """A network for a corpus, its vocabulary from train and its weights drawn by the config's seed."""
+@dataclass(frozen=True)
+class Words:
+    """The vocabulary of a corpus, and the vectors of its words where a config names a file of them."""
+
+    vocabulary: Vocabulary
+    vectors: WordVectors | None
+    constant: NDArray[np.float32] | None
+    """The rows that training never changes, shape (words, width); None without a file."""
+    coverage: float | None
+    """Share of train's tokens whose word the file has; None without a file."""
+
+
+def read_words(config: ExperimentConfig, corpus: Corpus) -> Words:
+    """The vocabulary from train and from the vectors file, which is read."""
     encoding = config.encoding
     vectors = None
     if encoding.vectors is not None:
@@ -56,13 +68,20 @@ def new_network(config: ExperimentConfig, corpus: Corpus) -> Network:
         vector_words=vectors.words if vectors else (),
         freeze_vectors=encoding.freeze_vectors,
     )
-    rows = constant_rows(vocabulary, vectors) if vectors else None
-    model = build_model(config, vocabulary, len(corpus.relations), rows)
-    initialise(model, config, vocabulary, vectors, torch_generator(config.seed, "initialisation"))
+    constant = constant_rows(vocabulary, vectors) if vectors else None
     coverage = _coverage(corpus, vocabulary, frozenset(vectors.words)) if vectors else None
+    return Words(vocabulary, vectors, constant, coverage)
+
+
+def new_network(config: ExperimentConfig, corpus: Corpus, words: Words | None = None) -> Network:
+    """A network for a corpus, its weights drawn by the config's seed; `words` where they have been read."""
+    words = words or read_words(config, corpus)
+    model = build_model(config, words.vocabulary, len(corpus.relations), words.constant)
+    generator = torch_generator(config.seed, "initialisation")
+    initialise(model, config, words.vocabulary, words.vectors, generator)
     found = Counter(example.relation for example in corpus.train)
     relation_counts = tuple(found[name] for name in corpus.relations.names)
-    return Network(config, vocabulary, corpus.relations, relation_counts, model, coverage)
+    return Network(config, words.vocabulary, corpus.relations, relation_counts, model, words.coverage)
 
 
 def save_network_files(run: RunDirectory, network: Network) -> None:
