@@ -263,7 +263,7 @@ def _padded(dataset: EncodedDataset, words: int) -> TensorDataset:
     ids = torch.zeros(len(dataset), LENGTH, dtype=torch.int64)
     heads, tails = torch.zeros_like(ids), torch.zeros_like(ids)
     for index, (first, length) in enumerate(
-        zip(dataset.offsets.tolist(), dataset.lengths.tolist(), strict=False)
+        zip(dataset.spans[:, 0].tolist(), dataset.lengths.tolist(), strict=True)
     ):
         kept = min(length, LENGTH)
         ids[index, :kept] = dataset.token_ids[first : first + kept].clamp(max=words - 1)

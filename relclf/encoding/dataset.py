@@ -19,22 +19,19 @@ NO_GOLD = -1
 
 @dataclass(frozen=True)
 class EncodedDataset:
-    """Sentences as flat arrays on one device; sentence i owns the tokens offsets[i] to offsets[i + 1].
+    """Sentences as flat arrays on one device, one after the other.
 
     Relative positions are token index minus mention, 0 inside it, clipped to ±max_distance and shifted by
     max_distance + 1, so that 0 is padding.
     """
 
-    token_ids: Tensor
-    """(tokens,) int32."""
-    head_positions: Tensor
-    """(tokens,) int32, from 1 to 2 max_distance + 1."""
-    tail_positions: Tensor
-    """(tokens,) int32."""
-    offsets: Tensor
-    """(sentences + 1,) int64."""
-    gold: Tensor
-    """(sentences,) int64; NO_GOLD where it is not known."""
+    tokens: Tensor
+    """(3, tokens + 1) int32: word ids, head positions from 1 to 2 max_distance + 1, tail positions likewise.
+    The last column is padding's, zeros."""
+    spans: Tensor
+    """(sentences, 3) int64: the first token, the one after the last, and the gold relation (NO_GOLD: not known)."""
+    columns: Tensor
+    """(longest sentence,) int64: 0, 1, 2, ..."""
     lengths: NDArray[np.int64]
     """(sentences,) in tokens, on the host."""
     max_token_id: int
@@ -42,14 +39,42 @@ class EncodedDataset:
     def __len__(self) -> int:
         return len(self.lengths)
 
+    @property
+    def token_ids(self) -> Tensor:
+        """(tokens,) int32."""
+        return self.tokens[0, :-1]
+
+    @property
+    def head_positions(self) -> Tensor:
+        """(tokens,) int32."""
+        return self.tokens[1, :-1]
+
+    @property
+    def tail_positions(self) -> Tensor:
+        """(tokens,) int32."""
+        return self.tokens[2, :-1]
+
+    @property
+    def gold(self) -> Tensor:
+        """(sentences,) int64."""
+        return self.spans[:, 2]
+
+    @property
+    def device(self) -> torch.device:
+        """Where the arrays lie."""
+        return self.tokens.device
+
+    @property
+    def bytes(self) -> int:
+        """What the arrays take."""
+        return sum(array.nbytes for array in (self.tokens, self.spans, self.columns))
+
     def to(self, device: torch.device) -> "EncodedDataset":
         """The same data on another device."""
         return EncodedDataset(
-            self.token_ids.to(device),
-            self.head_positions.to(device),
-            self.tail_positions.to(device),
-            self.offsets.to(device),
-            self.gold.to(device),
+            self.tokens.to(device),
+            self.spans.to(device),
+            self.columns.to(device),
             self.lengths,
             self.max_token_id,
         )
@@ -68,13 +93,14 @@ def to_dataset(sentences: Sentences, gold: Tensor, max_distance: int) -> Encoded
     """The sentences with their relative positions; gold: (sentences,)."""
     lengths = sentences.lengths
     offsets = np.concatenate([np.zeros(1, dtype=np.int64), np.cumsum(lengths)])
-    head, tail = sentences.mentions[:, :2], sentences.mentions[:, 2:]
+    tokens = np.zeros((3, len(sentences.word_ids) + 1), dtype=np.int32)
+    tokens[0, :-1] = sentences.word_ids
+    for row, mention in enumerate((sentences.mentions[:, :2], sentences.mentions[:, 2:]), start=1):
+        tokens[row, :-1] = _positions(mention, lengths, offsets, max_distance)
     return EncodedDataset(
-        torch.from_numpy(sentences.word_ids),
-        torch.from_numpy(_positions(head, lengths, offsets, max_distance)),
-        torch.from_numpy(_positions(tail, lengths, offsets, max_distance)),
-        torch.from_numpy(offsets),
-        gold,
+        torch.from_numpy(tokens),
+        torch.stack([torch.from_numpy(offsets[:-1]), torch.from_numpy(offsets[1:]), gold], dim=1),
+        torch.arange(int(lengths.max(initial=0))),
         lengths,
         int(sentences.word_ids.max(initial=0)),
     )

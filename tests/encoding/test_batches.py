@@ -2,10 +2,11 @@
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relclf.encoding.batches import gather, shuffled_batches, sorted_batches
+from relclf.encoding.batches import gather, gather_rows, rounded_length, shuffled_batches, sorted_batches
 from relclf.encoding.dataset import encode
 from relclf.encoding.vocabulary import Vocabulary
 from relclf.relations import RelationSet
@@ -93,8 +94,45 @@ def test_a_batch_is_the_sentences_padded_with_0_to_the_longest(sentences):
     assert batch.mask.shape == batch.token_ids.shape == (len(sentences), longest)
     for row, i in enumerate(sentences):
         rest = [0] * (longest - len(examples[i].tokens))
-        own = slice(int(dataset.offsets[i]), int(dataset.offsets[i + 1]))
+        own = slice(*dataset.spans[i, :2].tolist())
         for name in ("token_ids", "head_positions", "tail_positions"):
             assert getattr(batch, name)[row].tolist() == getattr(dataset, name)[own].tolist() + rest
         assert batch.mask[row].tolist() == [True] * (longest - len(rest)) + [False] * len(rest)
         assert batch.gold[row] == dataset.gold[i]
+
+
+@pytest.mark.parametrize("length", [6, 7, 11])
+def test_more_padding_changes_nothing_else_of_a_batch(length):
+    vocabulary = Vocabulary.build(tiny_examples(), min_count=1, lowercase=True, fold_digits=True)
+    dataset = encode(tiny_examples(), vocabulary, RelationSet(("cause", "contains", "none")), 6)
+    sentences = np.array([3, 0, 5])
+    batch, wider = gather(dataset, sentences), gather_rows(dataset, torch.from_numpy(sentences), length)
+    for name in ("token_ids", "head_positions", "tail_positions", "mask"):
+        array, wide = getattr(batch, name), getattr(wider, name)
+        assert wide.shape == (3, length)
+        assert wide[:, : array.shape[1]].equal(array)
+        assert not wide[:, array.shape[1] :].any()
+    assert wider.gold.equal(batch.gold)
+
+
+def test_a_batch_moved_to_another_device_keeps_shapes_and_types():
+    vocabulary = Vocabulary.build(tiny_examples(), min_count=1, lowercase=True, fold_digits=True)
+    batch = gather(encode(tiny_examples(), vocabulary, RelationSet(("none",)), 6), np.array([4, 1]))
+    assert batch.to(batch.gold.device) is batch
+    moved = batch.to(torch.device("meta"))
+    for name in ("token_ids", "head_positions", "tail_positions", "mask", "gold"):
+        array, there = getattr(batch, name), getattr(moved, name)
+        assert (there.shape, there.dtype, there.device.type) == (array.shape, array.dtype, "meta")
+
+
+def test_rounded_lengths_are_few_and_hardly_longer():
+    lengths = range(1, 257)
+    rounded = [rounded_length(length, 250) for length in lengths if length <= 250]
+    assert rounded[:9] == [4, 4, 4, 4, 8, 8, 8, 8, 12]
+    assert rounded_length(33, 250) == 40
+    assert rounded[-1] == 250
+    assert rounded == sorted(rounded)
+    assert len(set(rounded)) == 20
+    assert all(
+        0 <= long - length < max(4, length / 4) for length, long in zip(lengths, rounded, strict=False)
+    )

@@ -50,7 +50,7 @@ def test_each_sentence_owns_its_tokens():
     assert len(dataset) == 6
     assert dataset.lengths.tolist() == [len(example.tokens) for example in examples]
     for i, example in enumerate(examples):
-        own = slice(int(dataset.offsets[i]), int(dataset.offsets[i + 1]))
+        own = slice(*dataset.spans[i, :2].tolist())
         assert dataset.token_ids[own].tolist() == VOCABULARY.ids(example.tokens)
     assert dataset.max_token_id == int(dataset.token_ids.max())
 
@@ -85,7 +85,7 @@ def test_the_mentions_can_be_read_back_from_the_positions(example):
 def test_moving_a_data_set_keeps_every_array():
     dataset = encode(tiny_examples(), VOCABULARY, RELATIONS, 6)
     moved = dataset.to(dataset.gold.device)
-    for name in ("token_ids", "head_positions", "tail_positions", "offsets", "gold"):
+    for name in ("tokens", "spans", "columns", "gold"):
         assert getattr(moved, name).equal(getattr(dataset, name))
     np.testing.assert_array_equal(moved.lengths, dataset.lengths)
     assert moved.max_token_id == dataset.max_token_id
