@@ -92,4 +92,4 @@ def _shared_out(threads: int | None, readers: int | None) -> tuple[int, int]:
 
 
 _MOST_READERS = 4
-"""By default: four processes read as fast as one scores and writes."""
+"""By default, on however many cores: one process scores and writes all that they read."""
