@@ -64,8 +64,8 @@ def read_sentences(
 ) -> Generator[EncodedBlock, None, None]:
     """The records of a file ("-": standard input), encoded some at a time, in order.
 
-    `readers` processes take part where the file is long and a line of its format is a record; each holds a block or
-    two. Raises UserMistake where the file cannot be read or holds nothing.
+    `readers` processes take part where the file is long and a line of its format is a record. Raises UserMistake
+    where the file cannot be read or holds nothing.
     """
     name = display_name(source)
     format, blocks = open_blocks(source, format, BLOCK_BYTES)
