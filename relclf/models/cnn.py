@@ -40,7 +40,10 @@ class Cnn(nn.Module):
 
     def forward(self, batch: Batch, dropout_generator: torch.Generator | None = None) -> Tensor:
         """Scores of shape (batch, relations); with a generator, dropout is applied."""
-        features = self.features(batch)
+        return self.scores(self.features(batch), dropout_generator)
+
+    def scores(self, features: Tensor, dropout_generator: torch.Generator | None) -> Tensor:
+        """The second half of `forward`: features are (batch, filters of all windows)."""
         if dropout_generator is not None:
             features = dropout(features, self._dropout, dropout_generator)
         scores: Tensor = self.output(features)
