@@ -22,9 +22,11 @@ class StackedCnn:
     def __init__(self, models: Sequence[Cnn], config: CnnConfig) -> None:
         self._config = config
         self._constant = models[0].words.constant
+        watched = {id(weight) for weight in models[0].watched_weights()}
+        self._watched = [name for name, each in models[0].named_parameters() if id(each) in watched]
         named = [dict(model.named_parameters()) for model in models]
-        self.weights: dict[str, Tensor] = {
-            name: torch.stack([each[name].detach() for each in named]).requires_grad_() for name in named[0]
+        self.weights = {
+            name: nn.Parameter(torch.stack([each[name].detach() for each in named])) for name in named[0]
         }
         """(runs, ...) each, under the names and in the order of a network's own parameters."""
 
@@ -46,6 +48,10 @@ class StackedCnn:
         if keep is not None:
             features = features * (keep / (1 - self._config.dropout))
         return self._linear("output", features)
+
+    def watched_weights(self) -> list[nn.Parameter]:
+        """The stacked counterparts of `Cnn.watched_weights`."""
+        return [self.weights[name] for name in self._watched]
 
     def _linear(self, name: str, inputs: Tensor) -> Tensor:
         """(runs, rows, width) -> (runs, rows, outputs)."""
@@ -74,8 +80,3 @@ class StackedCnn:
         first = torch.arange(runs, device=ids.device)[:, None, None] * tables.shape[1]
         places = torch.where(ids == PAD_ID, 0, (ids.view(runs, -1, ids.shape[1]) + first).view_as(ids))
         return functional.embedding(places, tables.flatten(0, 1), padding_idx=0)
-
-
-def parameters_of(model: Cnn) -> list[nn.Parameter]:
-    """A network's parameters in the order of the stacked weights."""
-    return [parameter for _, parameter in model.named_parameters()]
