@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -17,6 +18,7 @@ from relclf.runs.records import NOT_REPRODUCED, read_records
 from relclf.training.evaluation import evaluate
 from relclf.training.experiment import start
 from relclf.training.loop import NotFinite, epoch_batches
+from relclf.training.optimizers import leaves_out_broken_updates
 from relclf.training.seeding import torch_generator
 from tests.tiny import tiny_config, write_tiny_corpus
 
@@ -290,6 +292,36 @@ def test_an_infinite_gradient_is_refused_before_clipping_hides_it(tmp_path):
         experiment.state.model.output.weight.mul_(1e25)
     with pytest.raises(NotFinite, match="the gradient's norm is inf in epoch 1, after update 0 of the epoch"):
         list(experiment.epochs())
+
+
+def polled(experiment, every):
+    """The same training with a host that looks at the device's flag now and then, as on an accelerator."""
+    return replace(experiment, inputs=replace(experiment.inputs, poll_every=every))
+
+
+@pytest.mark.parametrize("name", ["adamw", "sgd"])
+def test_looking_seldom_changes_no_weight_and_no_record(tmp_path, name):
+    optimizer = {"name": name}
+    often, records = trained(tmp_path, training__optimizer=optimizer)
+    seldom = polled(started(tmp_path, training__optimizer=optimizer), 7)
+    assert [reproduced(r) for r in seldom.epochs()] == [reproduced(r) for r in records]
+    assert same(weights(often), weights(seldom))
+
+
+@pytest.mark.parametrize("name", ["adamw", "adagrad", "sgd"])
+def test_updates_after_a_broken_number_are_left_out_until_the_host_looks(tmp_path, name):
+    experiment = polled(started(tmp_path, training__optimizer={"name": name}), 4)
+    with torch.no_grad():
+        experiment.state.model.output.bias[0] = torch.nan
+    assert leaves_out_broken_updates(experiment.state.optimizer)
+    before = weights(experiment)
+    with pytest.raises(
+        NotFinite, match="a loss or gradient of the last 4 updates is nan in epoch 1, after update 4"
+    ):
+        list(experiment.epochs())
+    after = weights(experiment)
+    assert before.pop("output.bias").isnan().any() and after.pop("output.bias").isnan().any()
+    assert same(before, after)
 
 
 def test_weighted_sampling_draws_every_relation_equally_often(tmp_path):
