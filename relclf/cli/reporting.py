@@ -30,15 +30,15 @@ def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
         except BrokenPipeError:
             _silence_stdout()
         except RelclfError as error:
-            _print_error(str(error))
+            print_error(str(error))
             raise typer.Exit(error.exit_code) from None
         except KeyboardInterrupt:
-            _print_error("interrupted before anything was saved")
+            print_error("interrupted before anything was saved")
             raise typer.Exit(130) from None
         except Exception as error:
             if os.environ.get("RELCLF_TRACEBACK"):
                 raise
-            _print_error(
+            print_error(
                 f"relclf failed: {type(error).__name__}: {error}\n"
                 "This is a defect of relclf, not of your input. Set RELCLF_TRACEBACK=1 to see where, "
                 "and report it."
@@ -48,7 +48,8 @@ def reports_errors(command: Callable[P, None]) -> Callable[P, None]:
     return wrapped
 
 
-def _print_error(message: str) -> None:
+def print_error(message: str) -> None:
+    """A red message on standard error."""
     from rich.text import Text
 
     from relclf.cli.console import messages

@@ -2,7 +2,7 @@
 
 import contextlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -22,7 +22,9 @@ def train(
     ] = None,
     run: Annotated[Path | None, typer.Option(help="The run directory to make.")] = None,
     runs_dir: Annotated[Path, typer.Option(help="Where runs get a name and a number.")] = Path("runs"),
-    resume: Annotated[Path | None, typer.Option(metavar="RUN", help="Go on with this run.")] = None,
+    resume: Annotated[
+        list[Path] | None, typer.Option(metavar="RUN", help="Go on with this run; repeatable.")
+    ] = None,
     from_: Annotated[
         str, typer.Option("--from", metavar="last|previous|best", help="The checkpoint to resume from.")
     ] = "last",
@@ -32,6 +34,15 @@ def train(
     epochs: Annotated[
         int | None, typer.Option(min=1, help="Train exactly this many epochs; with --all-data.")
     ] = None,
+    seeds: Annotated[
+        str | None,
+        typer.Option(
+            metavar="N|A,B,...", help="A run for each of N seeds from the config's on, or of a list."
+        ),
+    ] = None,
+    pack: Annotated[
+        bool, typer.Option("--pack", help="Train several runs as one stacked network (on a GPU).")
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only the run directory, at the end.")
     ] = False,
@@ -43,25 +54,41 @@ def train(
 
     Prints a row an epoch, then best and last side by side, and what to type next.
     """
+    resumed = list(resume or [])
+    _check(config, resumed, run, from_, all_data, epochs, seeds, pack)
     overrides = list(set_ or [])
-    experiment = _experiment(config, overrides, run, runs_dir, resume, from_, all_data, epochs)
-    _follow(experiment, quiet, json_)
+    if all_data:
+        overrides += ["data.all_data=true", f"training.max_epochs={epochs}", "training.min_epochs=1"]
+    if seeds is None and len(resumed) < 2:
+        experiment = (
+            _resumed(resumed[0], from_, overrides) if resumed else _new(config, overrides, run, runs_dir)
+        )
+        if follow(experiment, quiet, json_) == "diverged":
+            raise typer.Exit(1)
+        return
+    from relclf.cli.several_runs import new_runs, resumed_runs, train_several
+
+    if config is not None and seeds is not None:
+        runs = new_runs(config, overrides, seeds, run, runs_dir)
+    else:
+        runs = resumed_runs(resumed, from_, overrides)
+    train_several(runs, packed=pack, quiet=quiet, as_json=json_)
 
 
-def _experiment(
+def _check(
     config: Path | None,
-    overrides: list[str],
+    resumed: list[Path],
     run: Path | None,
-    runs_dir: Path,
-    resumed: Path | None,
     checkpoint: str,
     all_data: bool,
     epochs: int | None,
-) -> "Experiment":
-    """What the options ask for. Raises UserMistake where they contradict each other."""
+    seeds: str | None,
+    pack: bool,
+) -> None:
+    """Raise UserMistake where the options contradict each other."""
     from relclf.errors import UserMistake
 
-    if (config is None) == (resumed is None):
+    if (config is None) == (not resumed):
         raise UserMistake(
             "train needs either --config FILE, for a new run, or --resume RUN, to go on with one."
         )
@@ -71,34 +98,34 @@ def _experiment(
         )
     if checkpoint not in ("last", "previous", "best"):
         raise UserMistake(f"--from: must be last, previous or best (got {checkpoint!r}).")
-    if resumed is not None:
-        if run is not None or all_data:
-            raise UserMistake(
-                "--resume goes on with the run as it is; --run and --all-data are for new runs."
-            )
-        from relclf.training.experiment import resume
-
-        return resume(resumed, checkpoint, overrides)
-    if checkpoint != "last":
+    if resumed and (run is not None or all_data):
+        raise UserMistake("--resume goes on with the run as it is; --run and --all-data are for new runs.")
+    if resumed and seeds is not None:
+        raise UserMistake("--seeds is for new runs. To go on with several, give --resume for each of them.")
+    if not resumed and checkpoint != "last":
         raise UserMistake("--from goes with --resume.")
+    if pack and seeds is None and len(resumed) < 2:
+        raise UserMistake("--pack is for several runs: give --seeds, or --resume for each run.")
+
+
+def _new(config: Path | None, overrides: list[str], run: Path | None, runs_dir: Path) -> "Experiment":
     assert config is not None
     from relclf.config.loading import load_config
 
-    if all_data:
-        overrides = [
-            *overrides,
-            "data.all_data=true",
-            f"training.max_epochs={epochs}",
-            "training.min_epochs=1",
-        ]
     loaded = load_config(config, overrides)
     from relclf.training.experiment import start
 
     return start(loaded, config.stem, runs_dir, run)
 
 
-def _follow(experiment: "Experiment", quiet: bool, as_json: bool) -> None:
-    """Run the training and print it."""
+def _resumed(run: Path, checkpoint: str, overrides: list[str]) -> "Experiment":
+    from relclf.training.experiment import resume
+
+    return resume(run, checkpoint, overrides)
+
+
+def follow(experiment: "Experiment", quiet: bool, as_json: bool, named: bool = False) -> str:
+    """Run the training and print it; returns why it ended. `named`: each record says its run."""
     from rich.console import Console
 
     from relclf.cli.console import answers, messages
@@ -111,11 +138,12 @@ def _follow(experiment: "Experiment", quiet: bool, as_json: bool) -> None:
     table = TrainingTable(console, experiment)
     try:
         table.header()
-        with stop_on_signals() as request, _progress(experiment, console):
+        with stop_on_signals() as request, progress_bar([experiment], console):
             for record in experiment.epochs(request):
                 table.row(experiment.state.records)
                 if as_json:
-                    print(json.dumps(record.to_json()), flush=True)
+                    name = {"run": str(experiment.run.path)} if named else {}
+                    print(json.dumps(name | record.to_json()), flush=True)
     except BrokenPipeError:
         run = shell_path(experiment.run.path)
         messages().print(
@@ -126,13 +154,15 @@ def _follow(experiment: "Experiment", quiet: bool, as_json: bool) -> None:
     table.closing(reason)
     if quiet and not as_json:
         print(experiment.run.path)
-    if reason == "diverged":
-        raise typer.Exit(1)
+    return str(reason)
 
 
 @contextlib.contextmanager
-def _progress(experiment: "Experiment", console: "Console") -> Iterator[None]:
-    """A bar of the running epoch's batches under the table, on a terminal only; it polls the training's state."""
+def progress_bar(experiments: "Sequence[Experiment]", console: "Console") -> Iterator[None]:
+    """A bar of the running epoch's batches under the table, on a terminal only; it polls the training's state.
+
+    Of several runs that train together it shows the first that is inside an epoch.
+    """
     if not console.is_terminal or console.quiet:
         yield
         return
@@ -140,9 +170,11 @@ def _progress(experiment: "Experiment", console: "Console") -> Iterator[None]:
     from rich.progress_bar import ProgressBar
     from rich.table import Table
 
-    batches = -(-len(experiment.inputs.train) // experiment.inputs.config.training.batch_size)
+    inputs = experiments[0].inputs
+    batches = -(-len(inputs.train) // inputs.config.training.batch_size)
 
     def bar() -> Table:
+        experiment = next((each for each in experiments if each.state.progress), experiments[0])
         progress = experiment.state.progress
         done = progress.batches_done if progress else batches
         epoch = progress.epoch if progress else len(experiment.state.records)

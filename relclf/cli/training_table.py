@@ -43,7 +43,7 @@ class TrainingTable:
 
     def header(self) -> None:
         """Three lines: the run, the data, the network; then the column titles."""
-        for line in _header_lines(self._experiment):
+        for line in header_lines(self._experiment):
             self._console.print(Text(line))
         for note in self._experiment.notes:
             self._console.print(Text(f"note   {note}", "yellow"))
@@ -137,7 +137,8 @@ class TrainingTable:
         )
 
 
-def _header_lines(experiment: Experiment) -> list[str]:
+def header_lines(experiment: Experiment) -> list[str]:
+    """The run, the data, the network."""
     config, inputs = experiment.inputs.config, experiment.inputs
     device = f"{experiment.device}"
     if experiment.device.type == "cpu":
