@@ -445,6 +445,16 @@ class TrainingConfig(Section):
     deterministic: bool = Field(
         default=False, description="deterministic algorithms on CUDA; on a CPU a run is always deterministic."
     )
+    precision: Literal["float32", "tf32", "bf16"] = Field(
+        default="float32",
+        description="of the products of an update on CUDA: `tf32` rounds their inputs to 10 bits, `bf16` the "
+        "filters' inputs and outputs to 7; weights, losses and every evaluation stay float32.",
+    )
+    graphs: bool = Field(
+        default=True,
+        description="on CUDA, record an update once for each shape of a batch and replay it (CUDA graphs); "
+        "false launches every operation by itself.",
+    )
     threads: Count | None = Field(
         default=None, description="CPU threads; null: all cores. A resumed run keeps its number."
     )

@@ -1,5 +1,6 @@
 """Chooses which sentences go into one batch, and gathers them into padded arrays."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,6 +64,25 @@ def gather_rows(dataset: EncodedDataset, rows: Tensor, length: int) -> Batch:
     place.masked_fill_(outside, dataset.tokens.shape[1] - 1)
     token_ids, head, tail = dataset.tokens.index_select(1, place.view(-1)).view(3, *place.shape).unbind()
     return Batch(token_ids, head, tail, ~outside, spans[:, 2], dataset.max_token_id)
+
+
+@dataclass(frozen=True)
+class PlacedBatch:
+    """Which sentences a batch has, known on the data set's device and on the host."""
+
+    rows: Tensor
+    """(batch,) int64 on the device."""
+    longest: int
+    """The length of the longest of them."""
+
+
+def placed_batches(dataset: EncodedDataset, batches: Sequence[NDArray[np.int64]]) -> list[PlacedBatch]:
+    """The batches of an epoch, their sentences brought to the device all at once."""
+    order = np.concatenate(batches)
+    sizes = [len(batch) for batch in batches]
+    longest = np.maximum.reduceat(dataset.lengths[order], np.cumsum([0, *sizes[:-1]]))
+    rows = torch.split(torch.from_numpy(order).to(dataset.device), sizes)
+    return [PlacedBatch(*each) for each in zip(rows, longest.tolist(), strict=True)]
 
 
 def rounded_length(length: int, longest: int) -> int:

@@ -13,7 +13,7 @@ from relclf.models.cnn import ACTIVATIONS, Cnn, windows_of
 
 
 class StackedCnn:
-    """The weights of `runs` networks of one shape and one vocabulary, and the scores of a batch for each.
+    """The weights of `runs` networks of one shape and one vocabulary, and what comes of a batch for each.
 
     The forward pass is `Cnn.features_of_windows` with one more axis in front: every linear layer is a batched
     product over the networks, every embedding one look-up in their tables laid end to end.
@@ -30,12 +30,8 @@ class StackedCnn:
         }
         """(runs, ...) each, under the names and in the order of a network's own parameters."""
 
-    def scores(self, batch: Batch, keep: Tensor | None) -> Tensor:
-        """Scores of shape (runs, batch, relations).
-
-        The batch has runs * batch sentences, run by run. keep: (runs, batch, filters of all windows), 1 for
-        what dropout leaves and 0 for the rest, or None.
-        """
+    def features(self, batch: Batch) -> Tensor:
+        """The pooled activations, (runs, batch, filters of all windows), of runs * batch sentences run by run."""
         runs, length = len(self.weights["output.weight"]), batch.token_ids.shape[1]
         tokens = self._embed(batch, runs)  # (runs * batch, length, width)
         padding = torch.where(batch.mask, 0.0, -torch.inf).view(runs, -1, length, 1)
@@ -44,7 +40,10 @@ class StackedCnn:
             windows = windows_of(tokens, window).view(runs, -1, window * tokens.shape[2])
             outputs = self._linear(f"filters.{index}", windows).view(runs, -1, length, self._config.filters)
             pooled.append(ACTIVATIONS[self._config.activation](outputs.add_(padding).amax(dim=2)))
-        features = torch.cat(pooled, dim=2)
+        return torch.cat(pooled, dim=2)
+
+    def scores(self, features: Tensor, keep: Tensor | None) -> Tensor:
+        """Scores of shape (runs, batch, relations); keep: as features, 1 for what dropout leaves and 0 else."""
         if keep is not None:
             features = features * (keep / (1 - self._config.dropout))
         return self._linear("output", features)

@@ -21,6 +21,7 @@ from relclf.runs.files import write_json
 from relclf.scoring.report import ScoreReport, score_report
 from relclf.training.checkpoint import checkpoint_epoch
 from relclf.training.corpus import check_hash, cut_note, read_labelled, unknown_note
+from relclf.training.device import TO_SCORE, memory_explained
 from relclf.training.evaluation import Evaluation, LabelledSet, counts, evaluate, labelled_set
 
 
@@ -74,8 +75,9 @@ def evaluate_run(opened: OpenedRun, data: Path | None = None, split: str | None 
         path, sha256, examples, cut = _split_examples(opened, split)
     network = opened.network
     dataset = encode(examples, network.vocabulary, network.relations, config.encoding.max_distance)
-    labelled = labelled_set(examples, dataset.to(opened.device), network.relations)
-    evaluation = evaluate(network.model, labelled.dataset, opened.objective)
+    with memory_explained("to evaluate", TO_SCORE):
+        labelled = labelled_set(examples, dataset.to(opened.device), network.relations)
+        evaluation = evaluate(network.model, labelled.dataset, opened.objective)
     report = score_report(
         counts(labelled, evaluation),
         labelled.relations,

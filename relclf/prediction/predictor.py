@@ -18,6 +18,7 @@ from relclf.example import Example
 from relclf.prediction.evaluating import probabilities
 from relclf.prediction.opening import OpenedRun, open_trained
 from relclf.prediction.reading import Encoder
+from relclf.training.device import TO_SCORE, memory_explained
 from relclf.training.evaluation import evaluate
 
 BLOCK = 4096
@@ -74,7 +75,8 @@ class Predictor:
         network = self._opened.network
         unknown = torch.full((len(sentences),), NO_GOLD, dtype=torch.int64)
         dataset = to_dataset(sentences, unknown, network.config.encoding.max_distance)
-        evaluation = evaluate(network.model, dataset.to(self._opened.device), self._opened.objective)
+        with memory_explained("to predict", TO_SCORE):
+            evaluation = evaluate(network.model, dataset.to(self._opened.device), self._opened.objective)
         return probabilities(evaluation.scores), evaluation.predicted
 
 

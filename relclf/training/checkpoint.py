@@ -52,8 +52,13 @@ class EpochSums:
     def add(self, loss: Tensor, gold: Tensor, predicted: Tensor) -> None:
         """Add a batch: its summed loss (), and its gold and predicted relations (batch,)."""
         self.loss.add_(loss)
-        cells = gold * math.isqrt(len(self.counts)) + predicted
-        self.counts.add_(torch.bincount(cells, minlength=len(self.counts)))
+        cells = torch.add(predicted, gold, alpha=math.isqrt(len(self.counts)))
+        self.counts.index_add_(0, cells, torch.ones_like(cells))  # bincount would make the host wait
+
+    def copy_(self, other: "EpochSums") -> None:
+        """Take over another's values."""
+        for mine, its in zip(vars(self).values(), vars(other).values(), strict=True):
+            mine.copy_(its)
 
 
 @dataclass
@@ -264,6 +269,26 @@ def _restore_optimizer(
             ):
                 raise UserMistake(f"{path}: the optimiser's {key} has shape {tuple(value.shape)}; corrupted.")
     state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": restored})
+    _keep_single_numbers(state, restored)
+
+
+def _keep_single_numbers(state: TrainingState, restored: dict[int, dict[str, Any]]) -> None:
+    """Put single numbers back as they were saved, on the host (NAdam's product of momenta).
+
+    torch moves all of the state but `step` to the weights' device and type, where a fresh optimiser that is
+    neither fused nor capturable has such numbers on the host in float32: every update would wait for them.
+    """
+    optimizer = state.optimizer
+    if (
+        isinstance(optimizer, RowAdam)
+        or optimizer.defaults.get("fused")
+        or optimizer.defaults.get("capturable")
+    ):
+        return
+    for number, parameter in enumerate(state.model.parameters()):
+        for key, value in restored.get(number, {}).items():
+            if isinstance(value, Tensor) and value.dim() == 0:
+                optimizer.state[parameter][key] = value.clone()
 
 
 def _name(optimizer: Optimizer) -> str:

@@ -1,12 +1,24 @@
-"""Chooses the device and makes it deterministic where the config asks for it."""
+"""Chooses the device, sets it up as the config asks, and says what to do where its memory is too small."""
 
+import contextlib
 import os
 import platform
+from collections.abc import Iterator
 
 import torch
 
 from relclf.config.schema import TrainingConfig
-from relclf.errors import UserMistake
+from relclf.encoding.dataset import EncodedDataset
+from relclf.errors import Failure, UserMistake
+
+RESIDENT_SHARE = 0.5
+"""A data set larger than this share of the device's free memory stays on the host."""
+_WORKSPACES = (":4096:8", ":16:8")
+"""The values of CUBLAS_WORKSPACE_CONFIG with which cuBLAS is deterministic."""
+
+
+class OutOfMemory(Failure):
+    """The accelerator's memory is too small; the message says what needs less."""
 
 
 def choose_device(name: str) -> torch.device:
@@ -38,11 +50,72 @@ def prepare_torch(config: TrainingConfig, device: torch.device, threads: int) ->
     """Set the number of CPU threads, and deterministic algorithms before CUDA starts."""
     torch.set_num_threads(threads)
     if config.deterministic:
-        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        workspace = os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", _WORKSPACES[0])
+        if device.type == "cuda" and workspace not in _WORKSPACES:
+            raise UserMistake(
+                f"training.deterministic: the environment's CUBLAS_WORKSPACE_CONFIG is {workspace!r}; "
+                f"unset it, or set it to {' or '.join(_WORKSPACES)}."
+            )
     if config.deterministic or torch.are_deterministic_algorithms_enabled():
         torch.use_deterministic_algorithms(config.deterministic)  # which imports torch's whole compiler
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = False
+
+
+def check_precision(config: TrainingConfig, device: torch.device) -> None:
+    """Raise UserMistake where the device does not train in `training.precision`."""
+    if config.precision != "float32" and device.type != "cuda":
+        raise UserMistake(
+            f"training.precision: {config.precision} is for CUDA only, and the device is {device}. "
+            "Use float32, which is the fastest there too."
+        )
+
+
+@contextlib.contextmanager
+def products_in(precision: str) -> Iterator[None]:
+    """Where `precision` is tf32, float32 products on CUDA round their inputs to it in here."""
+    before = torch.backends.cuda.matmul.allow_tf32
+    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    try:
+        yield
+    finally:
+        torch.backends.cuda.matmul.allow_tf32 = before
+
+
+def filters_in(precision: str) -> "contextlib.AbstractContextManager[object]":
+    """Where `precision` is bf16, products on CUDA are taken and given in it in here."""
+    if precision == "bf16":
+        return torch.autocast("cuda", torch.bfloat16)
+    return contextlib.nullcontext()
+
+
+def resident(
+    dataset: EncodedDataset, name: str, device: torch.device, free: int | None = None
+) -> tuple[EncodedDataset, tuple[str, ...]]:
+    """The data set on the device, or still on the host with a note where it takes too much of `free` bytes."""
+    if device.type == "cuda" and free is None:
+        free, _ = torch.cuda.mem_get_info(device)
+    if free is None or dataset.bytes <= RESIDENT_SHARE * free:
+        return dataset.to(device), ()
+    sizes = f"{dataset.bytes / 2**20:,.0f} MiB of arrays, and {device} has {free / 2**20:,.0f} MiB free"
+    return dataset, (f"{name}: {sizes}; they stay in host memory, and each batch is copied (slower)",)
+
+
+TO_TRAIN = "A smaller training.batch_size, model.filters or encoding.max_length needs less"
+TO_SCORE = "The device cpu needs none of it"
+
+
+@contextlib.contextmanager
+def memory_explained(doing: str, remedy: str = TO_TRAIN) -> Iterator[None]:
+    """Raise OutOfMemory, which names the remedy, where the device's memory runs out in here."""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        reason = ". ".join(str(error).split(". ")[:3]).rstrip(". ")
+        raise OutOfMemory(
+            f"the device's memory is too small {doing}: {reason}. {remedy}; "
+            "other programs may hold some of it (nvidia-smi shows them)."
+        ) from None
 
 
 def device_name(device: torch.device) -> str:

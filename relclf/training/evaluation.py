@@ -68,11 +68,13 @@ class Evaluation:
 @torch.no_grad()
 def evaluate(model: Cnn, dataset: EncodedDataset, objective: Objective) -> Evaluation:
     """Scores, predictions and losses of every sentence; no dropout. One copy to the host at the end."""
-    scores = torch.empty(len(dataset), model.output.out_features, device=dataset.gold.device)
+    device = model.output.weight.device
+    scores = torch.empty(len(dataset), model.output.out_features, device=device)
     for sentences in sorted_batches(dataset.lengths, EVALUATION_TOKENS):
-        scores[torch.from_numpy(sentences).to(scores.device)] = model(gather(dataset, sentences))
-    known = dataset.gold != NO_GOLD
-    gold = dataset.gold[known]
+        scores[torch.from_numpy(sentences).to(device)] = model(gather(dataset, sentences).to(device))
+    gold = dataset.gold.to(device)
+    known = gold != NO_GOLD
+    gold = gold[known]
     any_known = len(gold) > 0
     return Evaluation(
         scores.cpu().numpy(),

@@ -31,7 +31,14 @@ from relclf.training.checkpoint import (
     save_checkpoint,
 )
 from relclf.training.corpus import Corpus, read_corpus, with_hashes
-from relclf.training.device import choose_device, device_name, prepare_torch
+from relclf.training.device import (
+    check_precision,
+    choose_device,
+    device_name,
+    memory_explained,
+    prepare_torch,
+    resident,
+)
 from relclf.training.devset import check_monitor, write_dev_predictions
 from relclf.training.evaluation import LabelledSet, evaluate, labelled_set
 from relclf.training.interruption import StopRequest
@@ -161,13 +168,15 @@ def prepare(config: ExperimentConfig) -> Material:
     threads = config.training.threads or available_cores()
     resolved = {"device": str(device) if device.index else device.type, "threads": threads}
     config = config.model_copy(update={"training": config.training.model_copy(update=resolved)})
+    check_precision(config.training, device)
     prepare_torch(config.training, device, threads)
     config = with_hashes(config)
     corpus = read_corpus(config)
     if corpus.dev is not None:
         check_monitor(config.training.monitor, corpus.relations)
     words = read_words(config, corpus)
-    train_set, dev = _encoded(config, corpus, words.vocabulary, corpus.relations, device)
+    train_set, dev, notes = _encoded(config, corpus, words.vocabulary, corpus.relations, device)
+    corpus = replace(corpus, notes=(*corpus.notes, *notes))
     return Material(config, corpus, words, train_set, dev, device, threads)
 
 
@@ -176,7 +185,8 @@ def begin(material: Material, seed: int, name: str, runs_dir: Path, explicit: Pa
     config = material.config.model_copy(update={"seed": seed})
     device, threads = material.device, material.threads
     network = new_network(config, material.corpus, material.words)
-    network.model.to(device)
+    with memory_explained("for the network"):
+        network.model.to(device)
     optimizer = _optimizer(config, material.corpus, network, device)
     state = TrainingState(network.model, optimizer, torch_generator(seed, "dropout", 0, device), [])
 
@@ -208,20 +218,22 @@ def resume(path: Path, checkpoint: str = "last", overrides: Sequence[str] = ()) 
         _check_extension(before, config)
         device = choose_device(config.training.device)
         threads = config.training.threads or available_cores()
+        check_precision(config.training, device)
         prepare_torch(config.training, device, threads)
         with_hashes(config)
         corpus = read_corpus(config)
         network = open_network(run, config)
-        network.model.to(device)
+        with memory_explained("for the network"):
+            network.model.to(device)
         optimizer = _optimizer(config, corpus, network, device)
         state = TrainingState(
             network.model, optimizer, torch_generator(config.seed, "dropout", 0, device), []
         )
         restore_checkpoint(run.checkpoint(checkpoint), state)
         _check_not_shortened(before.training, config.training, state, len(network.relations))
-        train_set, dev = _encoded(config, corpus, network.vocabulary, network.relations, device)
+        train_set, dev, said = _encoded(config, corpus, network.vocabulary, network.relations, device)
         inputs = _inputs(config, network, state, train_set, dev, run, device)
-        experiment = Experiment(network, inputs, state, corpus.notes, device, threads, lock)
+        experiment = Experiment(network, inputs, state, (*corpus.notes, *said), device, threads, lock)
         if config != before:
             write_text(run.config, dump_config(config, run.path))
         notes = _settle(experiment, checkpoint)
@@ -237,14 +249,15 @@ def _encoded(
     vocabulary: Vocabulary,
     relations: RelationSet,
     device: torch.device,
-) -> tuple[EncodedDataset, LabelledSet | None]:
-    """Train and dev as arrays on the device."""
+) -> tuple[EncodedDataset, LabelledSet | None, tuple[str, ...]]:
+    """Train and dev as arrays on the device, and notes on what does not fit there."""
     distance = config.encoding.max_distance
-    train_set = encode(corpus.train, vocabulary, relations, distance).to(device)
-    if corpus.dev is None:
-        return train_set, None
-    encoded = encode(corpus.dev, vocabulary, relations, distance).to(device)
-    return train_set, labelled_set(corpus.dev, encoded, relations)
+    with memory_explained("for the data"):
+        train_set, notes = resident(encode(corpus.train, vocabulary, relations, distance), "train", device)
+        if corpus.dev is None:
+            return train_set, None, notes
+        dev, more = resident(encode(corpus.dev, vocabulary, relations, distance), "dev", device)
+    return train_set, labelled_set(corpus.dev, dev, relations), (*notes, *more)
 
 
 def _inputs(
@@ -259,7 +272,10 @@ def _inputs(
     objective = build_objective(config.training.imbalance, network.relation_counts, device)
     polled = device.type != "cpu" and leaves_out_broken_updates(state.optimizer)
     poll_every = POLLED_UPDATES if polled else 1
-    return LoopInputs(config, network.relations, train_set, dev, objective, run, poll_every)
+    training = config.training
+    captured = polled and training.graphs and training.update_every in ("batch", 1)
+    captured = captured and device.type == "cuda" and train_set.device == device
+    return LoopInputs(config, network.relations, train_set, dev, objective, run, poll_every, captured)
 
 
 def _optimizer(config: ExperimentConfig, corpus: Corpus, network: Network, device: torch.device) -> Optimizer:

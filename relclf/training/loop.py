@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from relclf.config.schema import ExperimentConfig
-from relclf.encoding.batches import Batch, gather, shuffled_batches
+from relclf.encoding.batches import Batch, PlacedBatch, gather_rows, placed_batches, shuffled_batches
 from relclf.encoding.dataset import EncodedDataset
 from relclf.errors import Failure, Interrupted
 from relclf.models.cnn import Cnn
@@ -22,19 +22,19 @@ from relclf.runs.directory import RunDirectory
 from relclf.runs.files import link_or_copy
 from relclf.runs.records import EpochRecord, append_record, best_record
 from relclf.scoring.metrics import score
+from relclf.training.captured import CapturedUpdates
 from relclf.training.checkpoint import EpochProgress, EpochSums, TrainingState, save_checkpoint
+from relclf.training.device import TO_TRAIN, filters_in, memory_explained, products_in
 from relclf.training.devset import DevScores, score_dev, write_dev_predictions
 from relclf.training.evaluation import LabelledSet
 from relclf.training.interruption import StopRequest
 from relclf.training.optimizers import learning_rate, settle, take_step
 from relclf.training.seeding import numpy_generator, torch_generator
 from relclf.training.stopping import stop_reason
-from relclf.training.updates import UpdatePlan, spread_evenly, update_plan
+from relclf.training.updates import spread_evenly, update_plan
 
 MEASURED_UPDATES = 10
 """Updates of an epoch, spread evenly, whose gradient norm and update ratio are measured."""
-
-
 POLLED_UPDATES = 200
 """Updates on an accelerator between two looks of the host at what has happened there."""
 
@@ -56,6 +56,8 @@ class LoopInputs:
     poll_every: int = 1
     """Updates between two looks at whether all numbers are finite. With 1 the host looks before each update;
     with more, an update after a broken number is left out on the device, and so are all that follow it."""
+    captured: bool = False
+    """Whether updates are captured and replayed: each batch is one, and `poll_every` is above 1."""
 
 
 def run_epochs(inputs: LoopInputs, state: TrainingState, request: StopRequest) -> Iterator[EpochRecord]:
@@ -65,11 +67,14 @@ def run_epochs(inputs: LoopInputs, state: TrainingState, request: StopRequest) -
     the loss, the gradient or the weights are NaN or infinite (the last checkpoint stands; none ever holds
     such weights).
     """
+    captured = captured_updates(inputs, state)
     while stop_reason(state.records, inputs.config.training, len(inputs.relations)) is None:
         if state.progress is None:
             state.progress = begin_epoch(inputs, state)
-        train_epoch(inputs, state, state.progress, request)
-        record = end_epoch(inputs, state, state.progress)
+        remedy = f"The last checkpoint is kept: relclf train --resume {inputs.run.path}. {TO_TRAIN}"
+        with memory_explained(f"in epoch {state.progress.epoch}", remedy):
+            train_epoch(inputs, state, state.progress, request, captured)
+            record = end_epoch(inputs, state, state.progress)
         yield record
 
 
@@ -97,69 +102,147 @@ def epoch_batches(inputs: LoopInputs, epoch: int) -> list[NDArray[np.int64]]:
 def begin_epoch(inputs: LoopInputs, state: TrainingState) -> EpochProgress:
     """A fresh epoch: sums at zero, gradients cleared, the dropout generator set to the epoch's own seed."""
     epoch = len(state.records) + 1
-    device = inputs.train.gold.device
+    device = state.model.output.weight.device
     state.model.zero_grad(set_to_none=True)
     state.dropout.set_state(torch_generator(inputs.config.seed, "dropout", epoch, device).get_state())
     return EpochProgress(epoch, EpochSums.zeros(len(inputs.relations), device))
 
 
 def train_epoch(
-    inputs: LoopInputs, state: TrainingState, progress: EpochProgress, request: StopRequest
+    inputs: LoopInputs,
+    state: TrainingState,
+    progress: EpochProgress,
+    request: StopRequest,
+    captured: CapturedUpdates | None = None,
 ) -> None:
-    """Go through the batches that are left of the epoch, stepping the optimiser as `update_every` says."""
-    batches = epoch_batches(inputs, progress.epoch)
-    plan = update_plan([len(batch) for batch in batches], inputs.config.training.update_every)
+    """Go through the batches that are left of the epoch, stepping the optimiser as `update_every` says.
+
+    With `captured`, updates are replayed. The host waits for an accelerator only where it polls, and at the end.
+    """
+    training = inputs.config.training
+    batches = placed_batches(inputs.train, epoch_batches(inputs, progress.epoch))
+    plan = update_plan([len(batch.rows) for batch in batches], training.update_every)
     measured = spread_evenly(plan.updates, MEASURED_UPDATES)
     started = time.perf_counter() - progress.seconds
-    for index in range(progress.batches_done, len(batches)):
-        _run_batch(inputs, state, progress, gather(inputs.train, batches[index]), plan.divisors[index])
-        if plan.steps[index]:
-            _update(inputs, state, progress, plan, measure=progress.updates in measured)
-        progress.batches_done = index + 1
-        progress.seconds = time.perf_counter() - started
-        _honour(request, inputs, state, progress)
+    if captured is not None:
+        progress.sums = captured.adopt(progress.sums)
+    with products_in(training.precision):
+        for index in range(progress.batches_done, len(batches)):
+            batch, step = batches[index], plan.steps[index]
+            measure = step and progress.updates in measured
+            before = _copies(state.model) if measure else None
+            if step:
+                update = total_updates(state) + progress.updates
+                progress.learning_rate = learning_rate(training, update, plan.updates, state.records)
+            norm: Tensor | None
+            if captured is not None:
+                norm = captured.run(batch, progress.learning_rate)
+            else:
+                norm = _train_batch(inputs, state, progress, batch, plan.divisors[index], step, measure)
+            if step:
+                _after_update(inputs, state, progress, norm, before)
+            progress.examples += len(batch.rows)
+            progress.batches_done = index + 1
+            progress.seconds = time.perf_counter() - started
+            _honour(request, inputs, state, progress)
     _raise_if_broken(inputs, progress)
     progress.seconds = time.perf_counter() - started
+
+
+def captured_updates(inputs: LoopInputs, state: TrainingState) -> CapturedUpdates | None:
+    """What replays the updates of a training, or None where each is run by itself."""
+    if not inputs.captured:
+        return None
+    device = inputs.train.device
+    sums = EpochSums.zeros(len(inputs.relations), device)
+
+    def update(batch: Batch, rate: Tensor) -> Tensor:
+        progress = EpochProgress(0, sums)
+        _run_batch(inputs, state, progress, batch, len(batch.gold))
+        norm = _norm(inputs, state, progress)
+        _step(inputs, state, progress, rate, norm)
+        return norm
+
+    return CapturedUpdates(inputs.train, sums, state.dropout, update)
+
+
+def _train_batch(
+    inputs: LoopInputs,
+    state: TrainingState,
+    progress: EpochProgress,
+    placed: PlacedBatch,
+    divisor: int | None,
+    step: bool,
+    measure: bool,
+) -> Tensor | None:
+    """One batch, and the update that it completes where `step` says so; returns the gradient's norm if known."""
+    # The data set may lie on the host, where it is too large for the network's device.
+    batch = gather_rows(inputs.train, placed.rows, placed.longest).to(state.model.output.weight.device)
+    _run_batch(inputs, state, progress, batch, divisor)
+    if not step:
+        return None
+    norm = _norm(inputs, state, progress) if measure or inputs.config.training.clip_norm else None
+    _step(inputs, state, progress, progress.learning_rate, norm)
+    return norm
 
 
 def _run_batch(
     inputs: LoopInputs, state: TrainingState, progress: EpochProgress, batch: Batch, divisor: int | None
 ) -> None:
     """Forward, and backward where a divisor is given; add the loss and predictions to the epoch's sums."""
+    model = state.model
     with torch.set_grad_enabled(divisor is not None):
-        scores = state.model(batch, state.dropout)  # (batch, relations)
+        with filters_in(inputs.config.training.precision):
+            features = model.features(batch)
+        scores = model.scores(features.to(model.output.weight.dtype), state.dropout)  # (batch, relations)
         loss = inputs.objective.losses(scores, batch.gold).sum()
     _watch(loss, "the loss", inputs, progress)
     if divisor is not None:
         torch.autograd.backward(loss / divisor)
     progress.sums.add(loss.detach(), batch.gold, inputs.objective.decode(scores.detach()))
-    progress.examples += len(batch.gold)
 
 
-def _update(
-    inputs: LoopInputs, state: TrainingState, progress: EpochProgress, plan: UpdatePlan, measure: bool
+def _norm(inputs: LoopInputs, state: TrainingState, progress: EpochProgress) -> Tensor:
+    """The norm of the gradient that has come together."""
+    norm = nn.utils.get_total_norm([p.grad for p in state.model.parameters() if p.grad is not None])
+    _watch(norm, "the gradient's norm", inputs, progress)
+    return norm
+
+
+def _step(
+    inputs: LoopInputs,
+    state: TrainingState,
+    progress: EpochProgress,
+    rate: float | Tensor,
+    norm: Tensor | None,
 ) -> None:
-    """One call of the optimiser with the gradient that has come together, which is then cleared."""
-    training, model = inputs.config.training, state.model
-    update = total_updates(state) + progress.updates
-    progress.learning_rate = learning_rate(training, update, plan.updates, state.records)
-    if measure or training.clip_norm is not None:
-        norm = nn.utils.get_total_norm([p.grad for p in model.parameters() if p.grad is not None])
-        _watch(norm, "the gradient's norm", inputs, progress)
-        if training.clip_norm is not None:
-            nn.utils.clip_grads_with_norm_(model.parameters(), training.clip_norm, norm)
-    before = [weight.detach().clone() for weight in model.watched_weights()] if measure else []
-    take_step(
-        state.optimizer, progress.learning_rate, progress.sums.broken if inputs.poll_every > 1 else None
-    )
-    model.zero_grad(set_to_none=True)
+    """Clip the gradient where the config says so (its norm is known then), update, and clear it."""
+    clip_norm = inputs.config.training.clip_norm
+    if clip_norm is not None and norm is not None:
+        nn.utils.clip_grads_with_norm_(state.model.parameters(), clip_norm, norm)
+    take_step(state.optimizer, rate, progress.sums.broken if inputs.poll_every > 1 else None)
+    state.model.zero_grad(set_to_none=True)
+
+
+def _after_update(
+    inputs: LoopInputs,
+    state: TrainingState,
+    progress: EpochProgress,
+    norm: Tensor | None,
+    before: list[Tensor] | None,
+) -> None:
+    """Count an update and note what was measured of it; `before`: the watched weights, where it was measured."""
     progress.updates += 1
-    if measure:
-        progress.gradient_norms.append(norm)
-        progress.update_ratios.append(_update_ratio(before, model))
+    if before is not None and norm is not None:
+        progress.gradient_norms.append(norm.clone())
+        progress.update_ratios.append(_update_ratio(before, state.model))
         _watch(progress.update_ratios[-1], "the update ratio", inputs, progress)
     if progress.updates % inputs.poll_every == 0:
         _raise_if_broken(inputs, progress)
+
+
+def _copies(model: Cnn) -> list[Tensor]:
+    return [weight.detach().clone() for weight in model.watched_weights()]
 
 
 def _update_ratio(before: list[Tensor], model: Cnn) -> Tensor:
@@ -238,7 +321,8 @@ def _watch(value: Tensor, what: str, inputs: LoopInputs, progress: EpochProgress
     if inputs.poll_every == 1:
         finite(value.item(), what, inputs, progress)
     else:
-        progress.sums.broken.logical_or_(value.detach().isfinite().logical_not_())
+        value = value.detach()
+        progress.sums.broken.logical_or_(value - value)  # 0 of finite numbers alone; two kernels, not six
 
 
 def _raise_if_broken(inputs: LoopInputs, progress: EpochProgress) -> None:

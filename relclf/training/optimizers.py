@@ -28,8 +28,10 @@ _OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
     "adadelta": torch.optim.Adadelta,
     "sgd": torch.optim.SGD,
 }
-_FUSED = {"adam", "adamw", "sgd", "adagrad"}
-"""Optimisers whose update is one pass over memory, on a CPU and on CUDA; the same arithmetic."""
+_FUSED = {"cpu": {"adam", "adamw", "sgd", "adagrad"}, "cuda": {"adam", "adamw", "sgd"}}
+"""Optimisers whose update is one pass over memory, a device type; the same arithmetic."""
+if hasattr(torch.ops.aten._fused_adagrad_, "tensor_lr"):  # came to PyTorch together with its kernel for CUDA
+    _FUSED["cuda"].add("adagrad")
 
 
 def build_optimizer(
@@ -62,9 +64,15 @@ def build_optimizer(
                 deferred=deferred,
                 touched_only=touched_only,
             )
-    if config.name in _FUSED and device.type in ("cpu", "cuda"):
+    if config.name in _FUSED.get(device.type, ()):
         options["fused"] = True
-    return _without_compiler(_OPTIMIZERS[config.name])(list(parameters), **options)
+    captured = device.type == "cuda" and config.name in ("adam", "adamw")
+    if captured:
+        options["capturable"] = True
+    optimizer = _without_compiler(_OPTIMIZERS[config.name])(list(parameters), **options)
+    if captured:  # else torch warns at the first update that is not captured
+        vars(optimizer)["_warned_capturable_if_run_uncaptured"] = True
+    return optimizer
 
 
 def settle(optimizer: Optimizer) -> None:
@@ -78,8 +86,12 @@ def leaves_out_broken_updates(optimizer: Optimizer) -> bool:
     return bool(optimizer.defaults.get("fused"))
 
 
-def take_step(optimizer: Optimizer, learning_rate: float, broken: Tensor | None) -> None:
-    """One update at this rate; with `broken`, a () bool on the device, nothing changes where it is true."""
+def take_step(optimizer: Optimizer, learning_rate: float | Tensor, broken: Tensor | None) -> None:
+    """One update at this rate, a number or () on the device.
+
+    With `broken`, a () bool on the device, nothing changes where it is true: no weight, no average, no count of
+    updates. Only optimisers that `leaves_out_broken_updates` names can do that.
+    """
     for group in optimizer.param_groups:
         group["lr"] = learning_rate
     if broken is not None:

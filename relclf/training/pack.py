@@ -14,6 +14,7 @@ from relclf.encoding.batches import gather
 from relclf.errors import RelclfError
 from relclf.models.stacked import StackedCnn
 from relclf.training.checkpoint import EpochProgress, EpochSums, save_checkpoint
+from relclf.training.device import filters_in, memory_explained, products_in
 from relclf.training.experiment import Experiment
 from relclf.training.interruption import StopRequest
 from relclf.training.loop import (
@@ -27,6 +28,10 @@ from relclf.training.loop import (
 )
 from relclf.training.optimizers import build_optimizer, learning_rate, settle, take_step
 from relclf.training.updates import UpdatePlan, spread_evenly, update_plan
+
+TO_TRAIN_PACKED = (
+    "The runs' last checkpoints are kept: resume fewer of them at once, or one after the other without --pack"
+)
 
 
 class Pack:
@@ -64,9 +69,10 @@ class Pack:
         measured = spread_evenly(plan.updates, MEASURED_UPDATES)
         started = time.perf_counter()
         for index in range(progresses[0].batches_done, count):
-            self._run_batch([run[index] for run in batches], [each.divisors[index] for each in plans])
-            if plan.steps[index]:
-                self._update(plan, measure=progresses[0].updates in measured)
+            with products_in(training.precision), memory_explained("for the pack", TO_TRAIN_PACKED):
+                self._run_batch([run[index] for run in batches], [each.divisors[index] for each in plans])
+                if plan.steps[index]:
+                    self._update(plan, measure=progresses[0].updates in measured)
             share = (time.perf_counter() - started) / len(progresses)
             for progress, seconds in zip(progresses, before, strict=True):
                 progress.batches_done, progress.seconds = index + 1, seconds + share
@@ -100,7 +106,10 @@ class Pack:
         real = torch.arange(max(sizes)) < torch.tensor(sizes)[:, None]  # (runs, batch)
         real = real.to(self._device)
         with torch.set_grad_enabled(divisors[0] is not None):
-            scores = self._network.scores(batch, self._dropout_mask(sizes))  # (runs, batch, relations)
+            with filters_in(self._inputs.config.training.precision):
+                features = self._network.features(batch)
+            # (runs, batch, relations)
+            scores = self._network.scores(features.to(self._weights[0].dtype), self._dropout_mask(sizes))
             losses = self._inputs.objective.losses(scores.flatten(0, 1), batch.gold).view_as(gold)
             loss = torch.where(real, losses, 0).sum(dim=1)  # (runs,)
         self._watch(loss, "the loss")

@@ -41,7 +41,7 @@ def test_scores_and_gradients_are_those_of_each_network(tmp_path: Path, shape: d
         keep[number].bernoulli_(1 - config.dropout, generator=torch.Generator().manual_seed(number))
     stack = StackedCnn([run.state.model for run in runs], config)
     batch = gather(train, torch.tensor(SENTENCES).flatten().numpy())
-    scores = stack.scores(batch, keep)
+    scores = stack.scores(stack.features(batch), keep)
     scores.square().sum().backward()
     for number, run in enumerate(runs):
         model = run.state.model
@@ -60,7 +60,7 @@ def test_one_network_never_gets_another_ones_gradient(tmp_path: Path) -> None:
     runs = two_runs(tmp_path)
     stack = StackedCnn([run.state.model for run in runs], runs[0].inputs.config.model)
     batch = gather(runs[0].inputs.train, torch.tensor(SENTENCES).flatten().numpy())
-    stack.scores(batch, None)[1].sum().backward()
+    stack.scores(stack.features(batch), None)[1].sum().backward()
     for name, weight in stack.weights.items():
         assert weight.grad is not None, name
         assert not weight.grad[0].any(), name

@@ -1,5 +1,6 @@
 """The device that a name chooses, and the names that choose none."""
 
+import contextlib
 import subprocess
 import sys
 
@@ -33,6 +34,21 @@ def test_deterministic_algorithms_are_switched_on_and_off_again_as_the_config_sa
     assert torch.are_deterministic_algorithms_enabled()
     prepare_torch(TrainingConfig(), cpu, threads)
     assert not torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.parametrize(("workspace", "fits"), [(":4096:8", True), (":16:8", True), (":0:0", False)])
+def test_a_workspace_that_is_not_deterministic_on_cuda_is_refused(
+    monkeypatch: pytest.MonkeyPatch, workspace: str, fits: bool
+) -> None:
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", workspace)
+    expected = (
+        contextlib.nullcontext()
+        if fits
+        else pytest.raises(UserMistake, match="CUBLAS_WORKSPACE_CONFIG is ':0")
+    )
+    with expected:
+        prepare_torch(TrainingConfig(deterministic=True), torch.device("cuda", 0), torch.get_num_threads())
+    prepare_torch(TrainingConfig(), torch.device("cpu"), torch.get_num_threads())
 
 
 def test_preparing_torch_leaves_its_compiler_unimported() -> None:

@@ -14,7 +14,9 @@ import torch
 
 from benchmarks.kills import ending
 from relclf.errors import Interrupted, RelclfError, UserMistake
+from relclf.models.stacked import StackedCnn
 from relclf.runs.records import EpochRecord, read_records
+from relclf.training.device import OutOfMemory
 from relclf.training.experiment import Experiment, begin, prepare, resume
 from relclf.training.loop import NotFinite
 from relclf.training.optimizers import build_optimizer
@@ -334,3 +336,25 @@ def test_where_the_host_polls_a_broken_run_is_found_at_the_next_look(tmp_path: P
 def summary(experiment: Experiment) -> dict[str, Any]:
     value: dict[str, Any] = json.loads(experiment.run.summary.read_bytes())
     return value
+
+
+def test_out_of_memory_in_a_pack_says_what_needs_less_and_leaves_runs_to_go_on_from(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone = train_alone(begin_runs(tmp_path, "alone"))
+    runs = begin_runs(tmp_path, "packed")
+    outcomes = run_packed(runs)
+    next(outcomes)
+
+    def out_of_memory(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB.")
+
+    monkeypatch.setattr(StackedCnn, "features", out_of_memory)
+    with pytest.raises(OutOfMemory, match=r"too small for the pack: CUDA out of memory.*resume fewer of them"):
+        next(outcomes)
+    monkeypatch.undo()
+    for run, records in zip(runs, alone, strict=True):
+        assert json.loads(run.run.summary.read_text())["stop_reason"] == "error"
+        resumed = list(resume(run.run.path).epochs())
+        assert [r.epoch for r in resumed] == [r.epoch for r in records[1:]]
+        assert resumed[-1].train_loss == pytest.approx(records[-1].train_loss, abs=1e-5)
