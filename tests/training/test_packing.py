@@ -350,7 +350,9 @@ def test_out_of_memory_in_a_pack_says_what_needs_less_and_leaves_runs_to_go_on_f
         raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.50 GiB.")
 
     monkeypatch.setattr(StackedCnn, "features", out_of_memory)
-    with pytest.raises(OutOfMemory, match=r"too small for the pack: CUDA out of memory.*resume fewer of them"):
+    with pytest.raises(
+        OutOfMemory, match=r"too small for the pack: CUDA out of memory.*resume fewer of them"
+    ):
         next(outcomes)
     monkeypatch.undo()
     for run, records in zip(runs, alone, strict=True):
