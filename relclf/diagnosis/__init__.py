@@ -1,0 +1,1 @@
+"""Says why a network learns slowly: checks of data, loop, step size, capacity, noise and stopping."""
