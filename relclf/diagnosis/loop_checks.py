@@ -10,6 +10,8 @@ ENOUGH_UPDATES = 10
 """Fewer say nothing about what a loop does as a rule."""
 MOST = 0.5
 """A share above which a loop does something as a rule."""
+SOME_ACCUMULATED = 4
+"""Batches an update up to which it is the usual accumulation, even of a small corpus."""
 MANY_ACCUMULATED = 32
 """Batches an update from where on it looks more like an epoch than like accumulation."""
 
@@ -53,6 +55,15 @@ def updates_per_epoch(seen: Observations) -> Finding | None:
             "without an update no weight ever changes",
             "call loss.backward() and optimizer.step() for each batch",
         )
+    if not calls:
+        return Finding(
+            "watch",
+            check,
+            f"{seen.updates:,} updates, and no call of the model was seen",
+            expected,
+            "hooks see model(inputs), not model.forward(inputs) nor a call of its parts: most checks could not look",
+            "call the model itself, and hand it to relclf.watch before it is compiled or wrapped",
+        )
     without = float(np.mean([each.backwards == 0 for each in seen.update_sample]))
     if without > MOST:
         return Finding(
@@ -77,7 +88,9 @@ def updates_per_epoch(seen: Observations) -> Finding | None:
             "move zero_grad(), backward() and step() into the loop over batches",
         )
     batches = seen.loader.batches if seen.loader else None
-    an_epoch = bool(batches and batches > 1 and together >= 0.9 * batches)
+    an_epoch = together >= SOME_ACCUMULATED and (
+        together >= 0.9 * batches if batches else _updates_see_everything(seen)
+    )
     if an_epoch or together >= MANY_ACCUMULATED:
         of = f"; the loader has {batches:,}" if batches else ""
         return Finding(
@@ -304,6 +317,15 @@ def loss_kept_with_graph(seen: Observations) -> Finding | None:
         expected,
         "memory grows with each batch, and what is made of the sum goes through all of them",
         "total += loss.item() instead of total += loss",
+    )
+
+
+def _updates_see_everything(seen: Observations) -> bool:
+    """Whether the sentences of one update are all that were ever learned from."""
+    sentences = len(np.unique(rows_of([batch.rows for batch in seen.batches])))
+    an_update = sum(len(batch.rows) for batch in seen.batches) / max(1, seen.updates)
+    return (
+        len(seen.batches) == seen.forwards.trained and seen.updates > 2 and an_update >= 0.9 * sentences > 0
     )
 
 

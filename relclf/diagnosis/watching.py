@@ -248,7 +248,7 @@ class Watch:
         call.trained = True
         if self._looking and not any(self._counts) and seen.updates and not self._backward_begun:
             seen.checked_gradients += 1
-            seen.kept_gradients += _any_gradient(self._parameters.values())
+            seen.kept_gradients += _any_gradient(self._optimizer)
         self._backward_begun = True
         if scores is None or scores.shape != gradient.shape:
             return
@@ -565,8 +565,9 @@ def _are_probabilities(scores: Tensor) -> bool:
     return bool((scores >= 0).all()) and bool(((scores.sum(dim=1) - 1).abs() < CLOSE).all())
 
 
-def _any_gradient(parameters: Any) -> bool:
-    return any(p.grad is not None and bool(p.grad.detach().any()) for p in parameters)
+def _any_gradient(optimizer: torch.optim.Optimizer) -> bool:
+    held = (p for group in optimizer.param_groups for p in group["params"])
+    return any(p.grad is not None and bool(p.grad.detach().any()) for p in held)
 
 
 def _dead_share(masks: Sequence[Tensor]) -> float:
