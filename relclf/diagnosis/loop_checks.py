@@ -3,7 +3,7 @@
 import numpy as np
 
 from relclf.diagnosis import batch_checks, score_checks, step_checks
-from relclf.diagnosis.findings import Finding, in_order, well
+from relclf.diagnosis.findings import Finding, well
 from relclf.diagnosis.observations import Observations, SeenParameter, rows_of
 
 ENOUGH_UPDATES = 10
@@ -17,7 +17,7 @@ MANY_ACCUMULATED = 32
 
 
 def loop_findings(seen: Observations) -> list[Finding]:
-    """What the loop shows, gravest first and causes before symptoms."""
+    """What the loop shows, one finding for each check that could look."""
     checks = [
         updates_per_epoch,
         gradients_not_cleared,
@@ -34,7 +34,7 @@ def loop_findings(seen: Observations) -> list[Finding]:
         *step_checks.CHECKS,
     ]
     found = [check(seen) for check in checks]
-    return in_order(finding for finding in found if finding is not None)
+    return [finding for finding in found if finding is not None]
 
 
 def updates_per_epoch(seen: Observations) -> Finding | None:

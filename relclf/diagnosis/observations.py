@@ -170,6 +170,8 @@ class Observations:
     updates: int = 0
     backwards: int = 0
     update_sample: list[SeenUpdate] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    """The largest learning rate at each looked-at update."""
     looked: int = 0
     """Updates looked at closely."""
     kept_gradients: int = 0
@@ -190,6 +192,13 @@ class Observations:
     unused_rows: list[Ids] = field(default_factory=list)
     evaluated_rows: list[Ids] = field(default_factory=list)
     epochs: list[SeenEpoch] = field(default_factory=list)
+
+    @property
+    def first_update_ratio(self) -> float | None:
+        """The median over weights (no embeddings, no biases) of the median ratio of the first looked-at updates."""
+        weights = [p for p in self.parameters if p.trainable and not p.is_embedding and len(p.shape) > 1]
+        ratios = [float(np.median(p.update_ratios[:10])) for p in weights if p.update_ratios]
+        return float(np.median(ratios)) if ratios else None
 
     @property
     def evaluations(self) -> int:

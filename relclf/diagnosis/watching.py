@@ -3,7 +3,7 @@
 import copy
 import weakref
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -12,8 +12,11 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 
+from relclf.diagnosis.findings import in_order
 from relclf.diagnosis.loop_checks import loop_findings
+from relclf.diagnosis.loop_probes import ProbeBatch, Start, probe_findings
 from relclf.diagnosis.losses_seen import seen_loss
+from relclf.diagnosis.nested import by_row, detached, scores_of, tensors_in
 from relclf.diagnosis.observations import (
     LoaderFacts,
     Observations,
@@ -42,6 +45,8 @@ MOST_WAITING = 10_000
 """Calls without an update after which they are counted."""
 MOST_UPDATES = 5_000
 """Updates whose calls are kept, one by one."""
+KEPT_BYTES = 2**26
+"""Of batches and of the model that are kept for probes, each."""
 MOST_GRAPHS = 1_000
 """Graphs that are counted at a time."""
 CLOSE = 1e-4
@@ -111,6 +116,8 @@ class Watch:
         self._fingerprints = {"trained": 0, "unused": 0, "evaluated": 0}
         self._mixers: dict[tuple[int, int], Tensor] = {}
         self._pending: list[tuple[str, Tensor, Tensor | None]] = []
+        self._start = _copies(model, optimizer)
+        self._kept_bytes = 0
         self._handles: list[Any] = []
         self._add_hooks(criterion)
 
@@ -149,7 +156,11 @@ class Watch:
 
     def report(self, show: bool = False) -> Report:
         """The findings so far, gravest first and causes before symptoms; printed where `show` asks for it."""
-        report = Report(loop_findings(self.observations()))
+        seen = self.observations()
+        found = loop_findings(seen)
+        if self._start is not None:
+            found += probe_findings(seen, self._start)
+        report = Report(in_order(found))
         if show:
             print(report)
         return report
@@ -212,11 +223,13 @@ class Watch:
     def _after_call(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     ) -> None:
-        differentiable = [t for t in _tensors(output) if t.requires_grad]
-        scores = _scores(output)
+        differentiable = [t for t in tensors_in(output) if t.requires_grad]
+        scores = scores_of(output)
         call = _Call(model.training, bool(differentiable), len(scores) if scores is not None else 0)
         if scores is not None:
             call.fingerprints = self._fingerprint(scores, args, kwargs)
+            if model.training and self._looking and self._start is not None:
+                call.inputs = self._kept_inputs(args, kwargs)
         self._waiting.append(call)
         if differentiable:
             graph = _Graph()
@@ -269,10 +282,25 @@ class Watch:
         self._weight += loss.weight
         if loss.name in ("cross-entropy", "nll"):
             call.gold = loss.gold
+            if call.inputs is not None and self._start is not None:
+                self._start.batches.append(ProbeBatch(*call.inputs, loss.gold))
             if not self._seen.updates:
                 seen.first_losses.append(loss.cross_entropy)
             seen.losses.append(loss.cross_entropy)
             self._losses_since_epoch.append(loss.cross_entropy)
+
+    def _kept_inputs(self, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]] | None:
+        """A copy of what the model was called with; None where enough is kept."""
+        size = sum(tensor.nbytes for tensor in tensors_in((args, kwargs)))
+        if (
+            self._start is None
+            or len(self._start.batches) >= FIRST_UPDATES
+            or self._kept_bytes + size > KEPT_BYTES
+        ):
+            return None
+        self._kept_bytes += size
+        kept: tuple[Any, dict[str, Any]] = copy.deepcopy(detached((args, kwargs)))
+        return kept
 
     def _look_for_not_finite(self, scores: Tensor, gradient: Tensor) -> None:
         if bool(gradient.sum().isfinite()) and bool(scores.sum().isfinite()):
@@ -329,6 +357,7 @@ class Watch:
             before = torch.stack([value.square() for value in self._backward_norms.values()]).sum().sqrt()
             seen.clipped.append((float(before), norm))
         seen.empty_steps += norm == 0
+        seen.rates.append(max((float(group["lr"]) for group in groups.values()), default=0.0))
         self._before = [_sample(p) for p in self._parameters.values()]
 
     def _look_at_gradient(
@@ -427,8 +456,8 @@ class Watch:
     def _fingerprint(self, scores: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
         """(rows,) int64, a number for each row of the inputs; padding with zeros does not change it."""
         total = None
-        for number, tensor in enumerate(_tensors((args, kwargs))):
-            rows = _by_row(tensor.detach(), len(scores))
+        for number, tensor in enumerate(tensors_in((args, kwargs))):
+            rows = by_row(tensor.detach(), len(scores), COLUMNS)
             if rows is None or not rows.shape[1]:
                 continue
             mixer = self._mixer(number, rows)
@@ -460,6 +489,7 @@ class _Call:
         self.settled = False
         self.fingerprints: Tensor | None = None
         self.gold: Tensor | None = None
+        self.inputs: tuple[Any, dict[str, Any]] | None = None
         self.graph: weakref.ref[_Graph] | None = None
 
 
@@ -474,6 +504,19 @@ def _check_kinds(model: Any, optimizer: Any) -> None:
 
 def _named_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
     return {name: p for name, p in model.named_parameters() if not isinstance(p, nn.UninitializedParameter)}
+
+
+def _copies(model: nn.Module, optimizer: torch.optim.Optimizer) -> Start | None:
+    """Model and optimiser as they are before the loop; None where they are large, or no copy can be made."""
+    if sum(p.nbytes for p in model.parameters()) > KEPT_BYTES:
+        return None
+    try:
+        return Start(*copy.deepcopy((model, optimizer)), [])
+    except (
+        RuntimeError,
+        TypeError,
+    ):  # a tensor of a graph, a lock or an open file among the model's attributes
+        return None
 
 
 def _names_in(optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> set[str]:
@@ -517,42 +560,6 @@ def _looks_drawn(table: Tensor) -> bool:
     of_normal = 1 / (2 * rows.shape[1]) ** 0.5  # the lengths' spread over their mean, for large widths
     lean = rows.mean(dim=0).norm() / lengths.mean() * len(rows) ** 0.5  # about 1 without a direction
     return bool(0.5 < (lengths.std() / lengths.mean()) / of_normal < 1.5) and bool(lean < 2)
-
-
-def _tensors(value: Any) -> Iterator[Tensor]:
-    """The tensors in nested tuples, lists, mappings and dataclasses, in order."""
-    if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from _tensors(each)
-    elif isinstance(value, tuple | list):
-        for each in value:
-            yield from _tensors(each)
-    elif hasattr(value, "__dataclass_fields__"):
-        for name in value.__dataclass_fields__:
-            yield from _tensors(getattr(value, name))
-
-
-def _scores(output: Any) -> Tensor | None:
-    """The first output of shape (batch, classes), two classes at least."""
-    for tensor in _tensors(output):
-        if tensor.is_floating_point() and tensor.dim() == 2 and tensor.shape[1] > 1 and len(tensor):
-            return tensor
-    return None
-
-
-def _by_row(tensor: Tensor, rows: int) -> Tensor | None:
-    """An input as whole numbers, (rows, up to COLUMNS); None where it has no axis of that length in front."""
-    if tensor.dim() > 1 and tensor.shape[0] != rows and tensor.shape[1] == rows:
-        tensor = tensor.transpose(0, 1)
-    if not tensor.dim() or tensor.shape[0] != rows or tensor.is_complex() or tensor.is_sparse:
-        return None
-    flat = tensor.reshape(rows, -1)
-    if not tensor.is_floating_point():
-        return flat[:, :COLUMNS]
-    step = max(1, flat.shape[1] // COLUMNS)
-    return flat[:, ::step][:, :COLUMNS].float().contiguous().view(torch.int32)
 
 
 def _sample(parameter: Tensor) -> Tensor:

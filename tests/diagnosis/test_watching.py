@@ -257,6 +257,12 @@ def with_optimizer(name, **options):
     return change
 
 
+def one_filter(loop):
+    loop.model.convolution = nn.Conv1d(20, 1, 3, padding=1)
+    loop.model.output = nn.Linear(1, CLASSES)
+    return with_optimizer("Adam", lr=1e-3)(loop)
+
+
 def dead(loop):
     loop.model.activation = torch.relu
     with torch.no_grad():
@@ -325,6 +331,9 @@ FAULTS = {
     ),
     "clipped to nothing": ("clipping-always", same, batch_by_batch(clip=1e-3)),
     "dropout 0.95": ("dropout-too-high", dropped, Loop.run),
+    "a rate that is far too small": ("learning-rate-too-small", with_optimizer("Adam", lr=1e-5), Loop.run),
+    "a rate that is far too large": ("learning-rate-too-large", with_optimizer("SGD", lr=10.0), Loop.run),
+    "one filter": ("too-simple", one_filter, Loop.run),
     "dead filters": ("dead-filters", dead, Loop.run),
     "positions are zeros": ("positions-unused", no_positions, Loop.run),
 }  # fmt: skip
@@ -366,6 +375,32 @@ def test_a_loss_of_raw_scores_is_told_from_the_others_by_its_gradient():
     seen = seen_loss(scores, scores.grad)
     assert seen.weight == pytest.approx(1.0, abs=1e-5)
     assert seen.cross_entropy == pytest.approx(cross(scores, gold).item(), abs=1e-5)
+
+
+def test_probes_leave_the_model_the_optimiser_and_the_random_numbers_alone():
+    loop = with_optimizer("Adam", lr=1e-5)(healthy())
+    watch = relclf.watch(loop.model, loop.optimizer)
+    loop.run()
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    weights = [p.detach().clone() for p in loop.model.parameters()]
+    averages = [s["exp_avg"].clone() for s in loop.optimizer.state.values()]
+    torch.manual_seed(7)
+    assert problems(watch.report()) == ["learning-rate-too-small"]
+    assert torch.equal(torch.rand(3), expected)
+    assert all(torch.equal(a, b) for a, b in zip(weights, loop.model.parameters(), strict=True))
+    assert all(
+        torch.equal(a, s["exp_avg"]) for a, s in zip(averages, loop.optimizer.state.values(), strict=True)
+    )
+    assert loop.model.training is False
+
+
+def test_a_model_that_cannot_be_copied_is_watched_without_probes():
+    loop = healthy()
+    loop.model.cache = loop.model.output.weight * 2
+    found = findings_of(loop, Loop.run)
+    assert problems(found) == []
+    assert "too-simple" not in {f.check for f in found}
 
 
 # how it is used
