@@ -157,10 +157,16 @@ class Watch:
     def report(self, show: bool = False) -> Report:
         """The findings so far, gravest first and causes before symptoms; printed where `show` asks for it."""
         seen = self.observations()
-        found = loop_findings(seen)
-        if self._start is not None:
-            found += probe_findings(seen, self._start)
-        report = Report(in_order(found))
+        found, skipped = loop_findings(seen), list[str]()
+        if self._start is None:
+            skipped.append("probes: the model is large, or cannot be copied")
+        else:
+            for each in probe_findings(seen, self._start, self._model.state_dict()):
+                if isinstance(each, str):
+                    skipped.append(each)
+                else:
+                    found.append(each)
+        report = Report(in_order(found), skipped)
         if show:
             print(report)
         return report
