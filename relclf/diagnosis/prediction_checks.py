@@ -1,0 +1,309 @@
+"""Checks of gold and predicted relations and of the scores handed in with them, for any classifier."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from relclf.diagnosis.findings import Finding
+from relclf.scoring.metrics import Counts, Values, confusion_matrix, ratio
+
+Ids = NDArray[np.int64]
+
+COLLAPSE_UPDATES = 200
+"""Updates before which predicting one relation alone is normal (DESIGN.md section 7: SGD sits there for 60)."""
+COLLAPSE_SHARE = 0.95
+"""Share of predictions on one relation above which a classifier has collapsed (DESIGN.md section 7)."""
+COLLAPSE_PRIOR = 0.9
+"""Share of gold above which predicting one relation alone is close to right (DESIGN.md section 7)."""
+ENOUGH = 5
+"""Dev examples from which a relation's recall of 0 says something (DESIGN.md section 7)."""
+RELABELLING_Z = 4.0
+"""Standard errors by which exchanged ids must do better: 1 in 30,000 by chance."""
+BATCH_SIZES = (1, 2, 4, 5, 8, 10, 12, 16, 20, 24, 25, 30, 32, 40, 48, 50, 60, 64, 80, 96, 100, 128, 150, 200, 250, 256)
+"""Batch sizes that are tried where none is known."""
+_FULL_PRECISION = 1e-6
+"""The rounding up to which a score is compared; float32 rounds to 1e-7."""
+LOSS_TOLERANCE = 0.1
+"""How far a ratio of losses may lie from a whole number: the last batch is smaller, the loss falls meanwhile."""
+
+
+def prediction_findings(
+    gold: Ids,
+    predicted: Ids,
+    relations: int,
+    updates: int,
+    names: Sequence[str] = (),
+    still_learning: bool = False,
+) -> list[Finding]:
+    """What gold and predicted ids of one dev set say. gold, predicted: (sentences,) in 0..relations-1.
+
+    Sentences whose gold relation the classifier does not know are to be left out. updates: of the training so far;
+    names: of the relations, where there are any; still_learning: the dev loss is known to be falling still.
+    """
+    found = (
+        relation_ids_mismatch(gold, predicted, relations, names),
+        majority_collapse(gold, predicted, relations, updates, names, still_learning),
+    )
+    return [finding for finding in found if finding is not None]
+
+
+def majority_collapse(
+    gold: Ids,
+    predicted: Ids,
+    relations: int,
+    updates: int,
+    names: Sequence[str] = (),
+    still_learning: bool = False,
+) -> Finding | None:
+    """Whether one relation has nearly all predictions and no other any recall; None where it is too early to say.
+
+    A collapse in a network whose dev loss still falls is a watch: it may only be slow.
+    """
+    counts = confusion_matrix(gold, predicted, relations)
+    support, predictions = counts.sum(axis=1), counts.sum(axis=0)
+    if updates < COLLAPSE_UPDATES or not len(gold) or support.max() > COLLAPSE_PRIOR * len(gold):
+        return None
+    most = int(predictions.argmax())
+    others = [i for i in range(relations) if i != most and support[i] >= ENOUGH]
+    if not others:
+        return None
+    missed = sum(counts[i, i] == 0 for i in others)
+    share = predictions[most] / len(gold)
+    collapsed = share > COLLAPSE_SHARE and missed == len(others)
+    severity = ("watch" if still_learning else "problem") if collapsed else "ok"
+    return Finding(
+        severity,
+        "majority-collapse",
+        f"{_percent(share)} of {len(gold)} predictions are {_name(most, names)}, recall 0 on {missed} of "
+        f"{len(others)} other relations with {ENOUGH} or more dev sentences, after {updates} updates",
+        f"after {COLLAPSE_UPDATES} updates, other relations are found too, where no relation has more than "
+        f"{COLLAPSE_PRIOR:.0%} of dev (DESIGN.md section 7)".replace("%", " %"),
+        (
+            "it says the same of every sentence: what it reads does not reach its answer"
+            + (", but dev loss still falls" if still_learning else "")
+            if collapsed
+            else "it tells relations apart"
+        ),
+        (
+            "train longer or with a larger rate: --set training.patience=null --set training.max_epochs=200"
+            if still_learning
+            else "look first at what stands above; then the rate, and class weights or sampling, if there are any"
+        )
+        if collapsed
+        else "relclf evaluate RUN shows each relation",
+    )
+
+
+def relation_ids_mismatch(
+    gold: Ids, predicted: Ids, relations: int, names: Sequence[str] = ()
+) -> Finding | None:
+    """Whether predictions would be right under other relation ids; None below ten sentences.
+
+    The best one-to-one exchange of ids is found on one half of the sentences and judged on the other, both ways
+    round, so that a chance gain counts for nothing. At least two relations must mostly be predicted as the one
+    that they are exchanged with: one alone is what a collapse or a shift of the prior looks like.
+    """
+    if len(gold) < 2 * ENOUGH:
+        return None
+    half = np.empty(len(gold), dtype=np.int64)
+    half[np.argsort(gold, kind="stable")] = np.arange(len(gold)) % 2
+    gains = np.empty(len(gold))
+    for part in (0, 1):
+        fitted, judged = half != part, half == part
+        mapping = best_exchange(confusion_matrix(gold[fitted], predicted[fitted], relations))
+        right = (mapping[predicted[judged]] == gold[judged]).astype(int)
+        gains[judged] = right - (predicted[judged] == gold[judged])
+    spread = math.sqrt(float((gains**2).sum()))
+    counts = confusion_matrix(gold, predicted, relations)
+    mapping = best_exchange(counts)
+    exchanged = _exchanged(counts, mapping)
+    mismatch = spread > 0 and gains.sum() > RELABELLING_Z * spread and len(exchanged) > 1
+    accuracy = float((gold == predicted).mean())
+    best = float((mapping[predicted] == gold).mean())
+    measured = f"accuracy {_percent(accuracy)} with the ids as they are"
+    if mismatch:
+        measured += f", {_percent(best)} with ids exchanged: " + ", ".join(
+            f"{counts[i, j]} of {counts[i].sum()} {_name(i, names)} are predicted as {_name(j, names)}"
+            for i, j in exchanged[:4]
+        )
+    else:
+        measured += ", no better with any exchange of ids beyond chance"
+    return Finding(
+        "problem" if mismatch else "ok",
+        "relation-ids-mismatch",
+        measured,
+        f"no exchange of ids helps by more than {RELABELLING_Z:.0f} standard errors on sentences that it was not "
+        "fitted to (assignment: Kuhn 1955)",
+        (
+            "the network has learned, but an id means one relation in training and another in dev"
+            if mismatch
+            else "ids mean the same in training and in dev"
+        ),
+        (
+            "make one list of relations, from train, and use it for every split and for the scores' columns"
+            if mismatch
+            else "none"
+        ),
+    )
+
+
+def best_exchange(counts: Counts) -> Ids:
+    """(relations,) for each predicted id the gold id that makes most right, one to one; itself where that is as good.
+
+    counts: (relations, relations), gold by predicted.
+    """
+    from scipy.optimize import linear_sum_assignment
+
+    size = len(counts)
+    gold, predicted = linear_sum_assignment(-(counts * (size + 1) + np.eye(size, dtype=np.int64)))
+    mapping = np.empty(size, dtype=np.int64)
+    mapping[predicted] = gold
+    return mapping
+
+
+def score_averaged_over_batches(
+    score: float, gold: Ids, predicted: Ids, relations: int, batch_size: int | None = None
+) -> Finding | None:
+    """Whether a score that was handed in is a mean of macro-F1 over batches; None where it is neither.
+
+    score: in [0, 1], or in % where above 1; gold, predicted: in the order of the batches. Without `batch_size` the
+    usual ones are tried, and a score of fewer than six decimals is not judged: too many would fit by chance.
+    """
+    value, tolerance = _scaled(score)
+    if not len(gold) or not math.isfinite(value) or (batch_size is None and tolerance > _FULL_PRECISION):
+        return None
+    counts = confusion_matrix(gold, predicted, relations)
+    whole = _f1_averages(counts)
+    if np.abs(value - np.array([*whole, *_other_scores(counts)])).min() <= tolerance:
+        return _whole_split(value, len(gold))
+    for size in (batch_size,) if batch_size else BATCH_SIZES:
+        parts = [slice(start, start + size) for start in range(0, len(gold), size)]
+        batches = [_f1_averages(confusion_matrix(gold[part], predicted[part], relations)) for part in parts]
+        weights = [len(gold[part]) for part in parts]
+        means = np.stack([np.mean(batches, axis=0), np.average(batches, axis=0, weights=weights)])
+        near = np.abs(value - means) <= tolerance  # (unweighted and weighted, averages)
+        if size < len(gold) and near.any():
+            average = int(near.any(axis=0).argmax())
+            return _mean_of_batches(value, _AVERAGES[average], whole[average], len(parts), size)
+    return None
+
+
+def epoch_loss_not_averaged(
+    epoch_loss: float, batch_losses: Sequence[float], batches: int, sentences: int
+) -> Finding | None:
+    """Whether the loss reported for an epoch is a sum of its batches' losses; None where nothing fits.
+
+    batch_losses: as the criterion returned them, of all of the epoch's `batches`, or of three or more spread over
+    them; sentences: of the epoch.
+    """
+    if len(batch_losses) < 3 or not all(math.isfinite(value) for value in (epoch_loss, *batch_losses)):
+        return None
+    mean = float(np.mean(batch_losses))
+    if mean <= 0:
+        return None
+    for count, what in ((1, ""), (batches, "batches"), (sentences, "sentences")):
+        if abs(epoch_loss / mean / count - 1) <= LOSS_TOLERANCE:
+            return _loss_finding(epoch_loss, mean, count, what)
+    return None
+
+
+def _loss_finding(epoch_loss: float, mean: float, count: int, what: str) -> Finding:
+    measured = f"{epoch_loss:.4g} reported for the epoch, {mean:.4g} the mean of its batches"
+    expected = "the mean of the batches' losses, so that epochs, splits and batch sizes compare"
+    if not what:
+        return Finding(
+            "ok", "epoch-loss-not-averaged", measured, expected, "the epoch's loss is a mean", "none"
+        )
+    return Finding(
+        "problem",
+        "epoch-loss-not-averaged",
+        f"{measured}: {epoch_loss / mean:.3g} times as much, for {count} {what}",
+        expected,
+        "the loss is summed up and not divided: it grows with the data, and train and dev do not compare; "
+        "learning itself is not touched",
+        f"train_loss / {'len(loader)' if what == 'batches' else 'len(dataset)'}",
+    )
+
+
+def _whole_split(value: float, sentences: int) -> Finding:
+    return Finding(
+        "ok",
+        "score-averaged-over-batches",
+        f"{100 * value:.2f} is the score of all {sentences} sentences together",
+        "one score from all predictions",
+        "the score is what it says",
+        "none",
+    )
+
+
+def _mean_of_batches(value: float, name: str, whole: float, batches: int, size: int) -> Finding:
+    return Finding(
+        "problem",
+        "score-averaged-over-batches",
+        f"{100 * value:.2f} is the mean over {batches} batches of {size} of {name}; over all sentences it is "
+        f"{100 * whole:.2f}",
+        "one score from all predictions (Opitz and Burst 2019 on what macro-F1 means)",
+        "most batches lack the rare relations, so their F1 is averaged away or counted as 0, and the score "
+        "changes with the batch size",
+        "collect gold and predicted of all batches, then f1_score(gold, predicted, average='macro') once",
+    )
+
+
+_AVERAGES = (
+    "macro-F1 (relations in gold or predicted)",
+    "macro-F1 (relations in gold)",
+    "macro-F1 (all relations)",
+    "F1 weighted by support",
+)
+
+
+def _f1_averages(counts: Counts) -> Values:
+    """(averages,) what goes by the name of F1, in the order of _AVERAGES."""
+    support, predictions = counts.sum(axis=1), counts.sum(axis=0)
+    f1 = ratio(2 * np.diagonal(counts), support + predictions)
+    in_gold, in_either = support > 0, support + predictions > 0
+    return np.array([f1[in_either].mean(), f1[in_gold].mean(), f1.mean(), f1 @ support / support.sum()])
+
+
+def _other_scores(counts: Counts) -> list[float]:
+    """Accuracy, and macro and micro F1 that leave out one relation, as is done with the negative one."""
+    support, predictions = counts.sum(axis=1), counts.sum(axis=0)
+    correct = np.diagonal(counts)
+    f1 = ratio(2 * correct, support + predictions)
+    scores = [float(correct.sum() / support.sum())]
+    for left_out in range(len(counts)):
+        others = np.arange(len(counts)) != left_out
+        for kept in (others, others & (support > 0), others & (support + predictions > 0)):
+            scores += [float(f1[kept].mean())] if kept.any() else []
+        examples = (support + predictions)[others].sum()
+        scores.append(float(2 * correct[others].sum() / examples) if examples else 0.0)
+    return scores
+
+
+def _scaled(score: float) -> tuple[float, float]:
+    """The score in [0, 1] and the rounding that its decimals show."""
+    decimals = len(repr(float(score)).partition(".")[2]) if "e" not in repr(float(score)) else 17
+    value, decimals = (score / 100, decimals + 2) if abs(score) > 1 else (score, decimals)
+    return value, max(1e-6, 0.5001 * 10.0**-decimals)
+
+
+def _exchanged(counts: Counts, mapping: Ids) -> list[tuple[int, int]]:
+    """(gold, predicted) pairs of other ids where most of a gold relation is predicted as its partner, largest first."""
+    partner = np.argsort(mapping)
+    support = counts.sum(axis=1)
+    pairs = [
+        (i, int(partner[i]))
+        for i in range(len(counts))
+        if partner[i] != i and support[i] >= ENOUGH and 2 * counts[i, partner[i]] > support[i]
+    ]
+    return sorted(pairs, key=lambda pair: -int(counts[pair]))
+
+
+def _name(relation: int, names: Sequence[str]) -> str:
+    return names[relation] if len(names) else f"relation {relation}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"
