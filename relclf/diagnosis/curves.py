@@ -15,6 +15,8 @@ SIGNIFICANT = 3.0
 """Standard errors that a slope must lie from 0 to count: 1 in 700 by chance under normal noise."""
 LEARNED = 0.95
 """Share of a curve's whole gain after which a stop is no longer premature; `reached_95` uses the same."""
+NEARBY = 4
+"""Epochs to either side from which a residual is drawn: the wobble of the first epochs is not that of the last."""
 REPLAYS = 1000
 """Curves on which the stop rule is replayed: a probability of 0.5 is known to 1.6 points."""
 
@@ -69,13 +71,13 @@ class Replay:
 def replay_stop_rule(scores: Sequence[float], training: TrainingConfig, patience: int) -> Replay:
     """Replay the stop rule with the config's `smooth`, `min_delta` and `min_epochs`. scores: greater is better.
 
-    Each curve is the trend plus residuals drawn from the curve's own second differences, with replacement. Where the
-    last epochs still rise significantly, the trend goes on at that slope for as many epochs as the patience.
+    Each curve is the trend plus, at each epoch, a residual of the curve's own from one of the NEARBY epochs around it.
+    Nothing is said of epochs that the run never had.
     """
-    values = np.asarray(scores, dtype=np.float64)
-    course = _extended(values, patience)
-    residuals = _pseudo_residuals(values)
-    noise = np.random.default_rng(0).choice(residuals - residuals.mean(), size=(REPLAYS, len(course)))
+    course = trend(scores)
+    residuals = _pseudo_residuals(np.asarray(scores, dtype=np.float64))
+    shifts = np.random.default_rng(0).integers(-NEARBY, NEARBY + 1, size=(REPLAYS, len(course)))
+    noise = residuals[np.clip(np.arange(len(course)) - 1 + shifts, 0, len(residuals) - 1)]
     stops = stop_epochs(course + noise, training, patience)
     reached = np.maximum.accumulate(course)
     enough = course[0] + LEARNED * (reached[-1] - course[0])
@@ -107,11 +109,3 @@ def stop_epochs(curves: Values, training: TrainingConfig, patience: int) -> NDAr
 def _pseudo_residuals(values: Values) -> Values:
     """(epochs - 2,) each score against the mean of its neighbours, scaled to the variance of one score."""
     return np.asarray((values[1:-1] - (values[:-2] + values[2:]) / 2) * np.sqrt(2 / 3))
-
-
-def _extended(values: Values, patience: int) -> Values:
-    """The trend, and `patience` epochs more where the last epochs rise significantly, else flat ones."""
-    course = trend(values.tolist())
-    change, error = slope(values[-max(TREND_EPOCHS, patience) :].tolist())
-    rise = change if change > SIGNIFICANT * error else 0.0
-    return np.concatenate([course, course[-1] + rise * np.arange(1, patience + 1)])

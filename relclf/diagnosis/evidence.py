@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from relclf.config.schema import ExperimentConfig
+from relclf.diagnosis.config_checks import train_command
+from relclf.diagnosis.curves import trend
 from relclf.runs.records import EpochRecord, best_record
 from relclf.scoring.metrics import Values
-from relclf.diagnosis.curves import trend
 from relclf.training.stopping import StopReason
 
 
@@ -62,15 +63,18 @@ class RunEvidence:
         """Bootstrap standard error of dev macro-F1 at the best epoch; 0 without a dev set."""
         return (self.best.dev_macro_f1_se or 0.0) if self.best is not None else 0.0
 
-    def again(self, *settings: str) -> str:
-        """The command that trains a new run with other settings."""
-        return " ".join(
-            [f"relclf train --config {self.run}/config.yaml", *(f"--set {text}" for text in settings)]
-        )
+    @property
+    def config_path(self) -> str:
+        """The run's own config."""
+        return f"{self.run}/config.yaml"
 
-    def go_on(self, *settings: str) -> str:
+    def again(self, setting: str) -> str:
+        """The command that trains a new run with another setting."""
+        return train_command(self.config_path, setting)
+
+    def go_on(self, setting: str) -> str:
         """The command that extends this run."""
-        return " ".join([f"relclf train --resume {self.run}", *(f"--set {text}" for text in settings)])
+        return f"relclf train --resume {self.run} --set {setting}"
 
 
 def points(value: float) -> str:

@@ -5,6 +5,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 from relclf.config.schema import ExperimentConfig
+from relclf.diagnosis.config_checks import HIGH_DROPOUT, MEMORY_UPDATES, decay_memory, updates_finding
 from relclf.diagnosis.evidence import RunEvidence, points
 from relclf.diagnosis.findings import Finding, Severity
 from relclf.diagnosis.noise import noise_finding
@@ -23,7 +24,8 @@ FIRST_RATIOS: dict[str, tuple[float, float]] = {
     "adadelta": (1e-4, 0.2),
     "sgd": (1e-4, 0.1),
 }
-"""Usual update ratios of the first epoch at the full rate, an optimiser. Adam: DESIGN.md section 7. RMSProp's and
+"""Usual update ratios of the first epoch at the full rate, an optimiser, from healthy and faulty runs (the page of
+learning-rate-too-small has the table). RMSProp's and
 Adagrad's first steps are longer by construction (1/sqrt(1 - alpha), and the sum of squares starts at 0); Adagrad at
 0.1 was measured at 0.12 to 0.52 and SGD at 6.5e-4 to 1.4e-2, all healthy."""
 LATER_RATIO = 3e-2
@@ -40,9 +42,6 @@ ALWAYS = 0.9
 CLIPPED_AWAY = 100.0
 """Times that the gradient is longer than `clip_norm`, from which the threshold is out of its scale: usual ones lie
 within a factor of 10 of the norm (Pascanu et al. 2013 advise half to ten times its average)."""
-HIGH_DROPOUT = 0.8
-"""Dropout above which fewer than one feature in five is left; usual: 0.2 to 0.5 (Srivastava et al. 2014), 0.5 for
-sentences (Kim 2014)."""
 FITTED = 0.95
 """Train macro-F1 from which dropout has not kept the network from fitting train."""
 SHRUNK = 0.6
@@ -71,35 +70,13 @@ def record_findings(
 
 
 def updates_per_epoch(run: RunEvidence) -> Finding | None:
-    """Updates against batches; batches whose gradient is never computed are a problem whatever came of it."""
+    """Updates against batches, as they were counted."""
     if not run.records:
         return None
-    record = run.records[0]
-    every = run.config.training.update_every
-    measured = (
-        f"{record.updates} {'update' if record.updates == 1 else 'updates'} for {record.batches} batches in each "
-        f"epoch, {run.updates:,} in all (update_every: {every})"
+    record, every = run.records[0], run.config.training.update_every
+    return updates_finding(
+        every, record.updates, record.batches, f", {run.updates:,} in all", run.config_path
     )
-    severity: Severity = "ok"
-    why, next_step = "every batch takes part in an update", "none"
-    if every == "epoch" and record.batches > 1:
-        severity = "problem"
-        why = (
-            f"the gradient of the other {record.batches - 1} batches is never computed: the network learns from one "
-            "batch an epoch. Reason enough to learn slowly"
-        )
-        next_step = run.again("training.update_every=batch")
-    elif record.updates == 1 < record.batches:
-        severity = "watch"
-        why = (
-            "one step an epoch, from the mean gradient: nothing is lost, but learning takes about as many epochs as "
-            "it would take updates"
-        )
-        next_step = run.again("training.update_every=batch")
-    elif record.updates < record.batches:
-        why = "each update uses the mean gradient of several batches, which is one larger batch"
-    expected = "one update a batch, or one from the mean gradient of a few (Goodfellow et al. 2016, 8.1.3)"
-    return Finding(severity, "updates-per-epoch", measured, expected, why, next_step)
 
 
 def not_finite(run: RunEvidence) -> Finding | None:
@@ -138,11 +115,15 @@ def learning_rate(run: RunEvidence) -> Finding | None:
     if later:
         measured += f", {settled:.2g} after the first {FIRST_UPDATES} updates"
     expected = f"{low:g} to {high:g} at first, under {LATER_RATIO:g} later, with {optimizer.name}"
-    if run.stop_reason == "diverged" or first.update_ratio > high or settled > LATER_RATIO:
-        return _too_large(run, measured, expected)
-    few = run.updates >= FIRST_UPDATES or run.ended
-    if first.update_ratio < low or (few and moved < MOVED):
-        measured += f"; all {run.updates:,} updates in sum can have moved the weights by {moved:.2g} of their spread"
+    # Weights that decay has shrunk make any update look large.
+    large = max(first.update_ratio / high, settled / LATER_RATIO) > 1 and _spread_kept(run) >= SHRUNK
+    if large or run.stop_reason == "diverged":
+        return _too_large(run, large, measured, expected)
+    over = run.updates >= FIRST_UPDATES or run.ended
+    if first.update_ratio < low or (over and moved < MOVED):
+        measured += (
+            f"; all {run.updates:,} updates in sum can have moved the weights by {moved:.2g} of their spread"
+        )
         return Finding(
             "watch",
             "learning-rate-too-small",
@@ -161,7 +142,8 @@ def clipping_always(run: RunEvidence) -> Finding | None:
         return None
     norms = [record.gradient_norm for record in run.records]
     share = sum(norm > clip_norm for norm in norms) / len(norms)
-    factor = statistics.median(norms) / clip_norm
+    usual = statistics.median(norms[: (len(norms) + 1) // 2])
+    factor = usual / clip_norm
     severity: Severity = "ok" if share < ALWAYS else "watch" if factor < CLIPPED_AWAY else "problem"
     scale_free = run.config.training.optimizer.name not in ("sgd", "adadelta")
     why = "clipping is an exception"
@@ -177,9 +159,8 @@ def clipping_always(run: RunEvidence) -> Finding | None:
         f"the median gradient norm is above clip_norm {clip_norm:g} in {share:.0%} of {len(norms)} epochs, ".replace(
             "%", " %"
         )
-        + f"{factor:.3g} times as large on the median",
-        f"a threshold near the usual norm, half to ten times its average (Pascanu et al. 2013): here "
-        f"{statistics.median(norms):.2g}",
+        + f"{factor:.3g} times as large in their first half",
+        f"a threshold of half to ten times the usual norm (Pascanu et al. 2013), which is {usual:.2g} here",
         why,
         run.again(f"training.clip_norm={10 * max(norms):.1g}") if severity != "ok" else "none",
     )
@@ -203,29 +184,35 @@ def dropout_too_high(run: RunEvidence) -> Finding | None:
         f"dropout {model.dropout:g} leaves {left:.0f} of {model.filters * len(model.windows)} features a sentence; "
         f"train macro-F1 reached {points(train)}, dev {points(max(run.dev_scores))}, train loss {last.train_loss:.3g}",
         "0.2 to 0.5 (Srivastava et al. 2014; Kim 2014 for sentences), train fitted better than dev in the end",
-        "so few features are left that even train is not fitted" if severity == "problem" else "enough is left",
+        "so few features are left that even train is not fitted"
+        if severity == "problem"
+        else "enough is left",
         run.again("model.dropout=0.5") if severity != "ok" else "none",
     )
 
 
 def weight_decay_dominates(run: RunEvidence) -> Finding | None:
     """Whether decay has shrunk the filters and train stayed unfitted; None without decay or the filters' spread."""
-    training, model = run.config.training, run.config.model
-    decay = training.optimizer.weight_decay
+    optimizer = run.config.training.optimizer
+    decay = optimizer.weight_decay
     if not decay or run.filter_std is None or run.updates < FIRST_UPDATES:
         return None
-    drawn = statistics.fmean(
-        1 / math.sqrt(3 * window * (model.word_dim + 2 * model.position_dim)) for window in model.windows
+    kept, train = _spread_kept(run), max(record.train_macro_f1 for record in run.records)
+    memory = decay_memory(optimizer)
+    short = memory is not None and memory < MEMORY_UPDATES
+    dominated = train < UNDERFIT and (kept < SHRUNK or short)
+    measured = (
+        f"weight_decay {decay:g} ({optimizer.name}): the filters' spread is {run.filter_std:.2g}, {kept:.2f} of what "
+        f"it was at the start, train macro-F1 reached {points(train)}"
     )
-    kept = run.filter_std / drawn
-    train = max(record.train_macro_f1 for record in run.records)
-    dominated = kept < SHRUNK and train < UNDERFIT
+    if memory is not None:
+        measured += f", weights forget in {memory:,.0f} updates"
     return Finding(
         "problem" if dominated else "ok",
         "weight-decay-dominates",
-        f"weight_decay {decay:g} ({training.optimizer.name}): the filters' spread is {run.filter_std:.2g}, "
-        f"{kept:.2f} of what it was at the start; train macro-F1 reached {points(train)}",
-        f"filters grow while they learn, or train is fitted all the same (above {points(UNDERFIT)})",
+        measured,
+        f"filters grow while they learn and forget in more than {MEMORY_UPDATES} updates, or train is fitted all the "
+        f"same (above {points(UNDERFIT)})",
         (
             "decay pulls the weights to 0 faster than the gradient can build them up"
             if dominated
@@ -242,20 +229,30 @@ def noise_larger_than_gain(run: RunEvidence) -> Finding | None:
     return noise_finding(run.dev_scores, run.se, run.dev_counts)
 
 
-def _too_large(run: RunEvidence, measured: str, expected: str) -> Finding:
+def _too_large(run: RunEvidence, large: bool, measured: str, expected: str) -> Finding:
+    """A problem where the ratio is too large and the loss has diverged; one alone is a watch."""
     diverged = run.stop_reason == "diverged"
     losses = [record.train_loss for record in run.records]
     measured += f", train loss {losses[0]:.3g} in epoch 1 and {losses[-1]:.3g} in epoch {len(losses)}"
     if diverged:
         measured += f", diverged ({run.config.training.divergence:g} ln(relations) for three epochs)"
     return Finding(
-        "problem" if diverged else "watch",
+        "problem" if diverged and large else "watch",
         "learning-rate-too-large",
         measured,
         expected,
         "updates overshoot: each undoes what those before it have learned",
         run.again(f"training.optimizer.lr={run.config.training.optimizer.lr / 10:g}"),
     )
+
+
+def _spread_kept(run: RunEvidence) -> float:
+    """The filters' spread over that of uniform weights by fan-in, as they are drawn; 1 where it is not known."""
+    if run.filter_std is None:
+        return 1.0
+    model = run.config.model
+    width = model.word_dim + 2 * model.position_dim
+    return run.filter_std / statistics.fmean(1 / math.sqrt(3 * window * width) for window in model.windows)
 
 
 def _first_at_full_rate(records: Sequence[EpochRecord]) -> EpochRecord:

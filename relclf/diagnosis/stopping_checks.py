@@ -18,9 +18,9 @@ from relclf.runs.records import EpochRecord
 from relclf.training.stopping import smoothed_scores
 
 EARLY_SHARE = 0.1
-"""Best epoch / epochs below which most epochs were spent after the best (DESIGN.md section 7)."""
+"""Best epoch / epochs below which most epochs were spent after the best."""
 LATE_SHARE = 0.75
-"""Best epoch / epochs above which training ended while it improved (DESIGN.md section 7)."""
+"""Best epoch / epochs above which training ended while it improved."""
 EARLY_EPOCHS = 20
 """Epochs from which the first tenth holds more than one."""
 TRAIN_GAIN = 0.05
@@ -39,7 +39,7 @@ def overfitting(run: RunEvidence) -> Finding | None:
         return None
     last = run.records[-1]
     fall = float(run.dev_trend.max() - run.dev_trend[-1])
-    noise = max(2 * run.se, SIGNIFICANT * wobble(run.dev_scores))
+    noise = max(2 * run.se, SIGNIFICANT * wobble(run.dev_scores[len(run.dev_scores) // 2 :]))
     fitted = last.train_loss < run.best.train_loss
     if fitted and fall > noise:
         return _overfitting(
@@ -77,7 +77,7 @@ def train_longer(run: RunEvidence) -> Finding | None:
     )
     if falling:
         measured += f", dev nll still falling at {run.dev_nlls[-1]:.3g}"
-    expected = "best epoch in the first three quarters, or no gain beyond the noise in the last (DESIGN.md section 7)"
+    expected = "best epoch in the first three quarters, or no gain beyond the noise in the last"
     if by_design or not (rising or (falling and gain >= 0)):
         why = (
             "the schedule brings the rate down until the last epoch, so the best is expected there"
@@ -86,7 +86,9 @@ def train_longer(run: RunEvidence) -> Finding | None:
         )
         return Finding("ok", "train-longer", measured, expected, why, "none")
     more = (
-        f"training.max_epochs={2 * epochs}" if run.stop_reason == "max_epochs" else "training.max_seconds=null"
+        f"training.max_epochs={2 * epochs}"
+        if run.stop_reason == "max_epochs"
+        else "training.max_seconds=null"
     )
     return Finding(
         "watch",
@@ -113,12 +115,13 @@ def patience_too_short(run: RunEvidence) -> Finding | None:
     falling = run.stop_reason == "patience" and still_falling(run.dev_nlls, patience)
     measured = (
         f"patience {patience}: {100 * replay.premature:.0f} % of {REPLAYS} replays of the stop rule, on curves with "
-        f"this run's trend and wobble ({wobble(scores):.2g}), end too early"
+        f"this run's trend and wobble ({wobble(scores[len(scores) // 2 :]):.2g} in its second half), end too early"
     )
     if falling:
         measured += f"; the run ended while dev nll still fell ({run.dev_nlls[-1]:.3g}, the least so far)"
     expected = (
-        f"at most {100 * PREMATURE:.0f} % end before {100 * LEARNED:.0f} % of the gain, and dev nll is past its least"
+        f"at most {100 * PREMATURE:.0f} % end before {100 * LEARNED:.0f} % of the gain, "
+        "and dev nll is past its least"
     )
     if replay.premature <= PREMATURE and not falling:
         why = "the stop rule sees past the wobble"
@@ -157,7 +160,9 @@ def _overfitting(run: RunEvidence, best: EpochRecord, measured: str) -> Finding:
 
 def _no_overfitting(run: RunEvidence, best: EpochRecord) -> Finding:
     last, least = run.dev_nlls[-1], min(run.dev_nlls)
-    measured = f"best epoch {best.epoch} of {len(run.records)}, dev macro-F1 holds to the end within its noise"
+    measured = (
+        f"best epoch {best.epoch} of {len(run.records)}, dev macro-F1 holds to the end within its noise"
+    )
     why = "more epochs did no harm"
     if last > OVERCONFIDENT * least:
         measured += f"; dev nll rose from {least:.3g} to {last:.3g}"
