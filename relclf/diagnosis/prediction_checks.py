@@ -20,35 +20,11 @@ COLLAPSE_PRIOR = 0.9
 ENOUGH = 5
 """Dev examples from which a relation's recall of 0 says something."""
 RELABELLING_Z = 4.0
-"""Standard errors by which exchanged ids must do better: 1 in 30,000 by chance."""
-BATCH_SIZES = (
-    1,
-    2,
-    4,
-    5,
-    8,
-    10,
-    12,
-    16,
-    20,
-    24,
-    25,
-    30,
-    32,
-    40,
-    48,
-    50,
-    60,
-    64,
-    80,
-    96,
-    100,
-    128,
-    150,
-    200,
-    250,
-    256,
-)
+"""Standard errors by which exchanged ids must do better, and by which a relation must be predicted as its partner more
+often than the other relations are (else only the prior differs): 1 in 30,000 by chance."""
+CLEARLY_Z = 2.0
+"""Standard errors by which each of two relations must be predicted as its partner more often than as itself."""
+BATCH_SIZES = (4, 5, *range(8, 65, 2), *range(72, 129, 8), 150, 200, 250, 256)
 """Batch sizes that are tried where none is known."""
 _FULL_PRECISION = 1e-6
 """The rounding up to which a score is compared; float32 rounds to 1e-7."""
@@ -129,8 +105,8 @@ def relation_ids_mismatch(
     """Whether predictions would be right under other relation ids; None below ten sentences.
 
     The best one-to-one exchange of ids is found on one half of the sentences and judged on the other, both ways
-    round, so that a chance gain counts for nothing. At least two relations must mostly be predicted as the one
-    that they are exchanged with: one alone is what a collapse or a shift of the prior looks like.
+    round, so that a chance gain counts for nothing. At least two relations must clearly be predicted as the one that
+    they are exchanged with: one alone is what a collapse or a shift of the prior looks like.
     """
     if len(gold) < 2 * ENOUGH:
         return None
@@ -317,15 +293,25 @@ def _scaled(score: float) -> tuple[float, float]:
 
 
 def _exchanged(counts: Counts, mapping: Ids) -> list[tuple[int, int]]:
-    """(gold, predicted) pairs of other ids where most of a gold relation is predicted as its partner, largest first."""
-    partner = np.argsort(mapping)
-    support = counts.sum(axis=1)
-    pairs = [
-        (i, int(partner[i]))
-        for i in range(len(counts))
-        if partner[i] != i and support[i] >= ENOUGH and 2 * counts[i, partner[i]] > support[i]
-    ]
+    """(gold, predicted) pairs of other ids where a gold relation is clearly predicted as its partner, largest first."""
+    pairs = []
+    for j, i in enumerate(mapping.tolist()):
+        as_partner, as_itself = int(counts[i, j]), int(counts[i, i])
+        mostly = as_partner - as_itself > CLEARLY_Z * math.sqrt(as_partner + as_itself)
+        if i != j and mostly and _more_than_elsewhere(counts, i, j) > RELABELLING_Z:
+            pairs.append((i, j))
     return sorted(pairs, key=lambda pair: -int(counts[pair]))
+
+
+def _more_than_elsewhere(counts: Counts, gold: int, predicted: int) -> float:
+    """Standard errors by which an id is predicted more often for one gold relation than for the others together."""
+    here, elsewhere = counts[gold], counts.sum(axis=0) - counts[gold]
+    sizes = np.array([here.sum(), elsewhere.sum()])
+    if not sizes.all():
+        return 0.0
+    rate = (here[predicted] + elsewhere[predicted]) / sizes.sum()
+    error = math.sqrt(rate * (1 - rate) * (1 / sizes).sum())
+    return float(here[predicted] / sizes[0] - elsewhere[predicted] / sizes[1]) / error if error else 0.0
 
 
 def _name(relation: int, names: Sequence[str]) -> str:

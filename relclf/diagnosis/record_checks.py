@@ -22,7 +22,7 @@ FIRST_RATIOS: dict[str, tuple[float, float]] = {
     "rmsprop": (1e-3, 0.2),
     "adagrad": (1e-3, 1.0),
     "adadelta": (1e-4, 0.2),
-    "sgd": (1e-4, 0.1),
+    "sgd": (1e-5, 0.1),
 }
 """Usual update ratios of the first epoch at the full rate, an optimiser, from healthy and faulty runs (the page of
 learning-rate-too-small has the table). RMSProp's and
@@ -33,7 +33,7 @@ LATER_RATIO = 3e-2
 healthy runs of six optimisers 3e-4 to 1e-2, Adam at 0.1 3.7e-2, SGD at 100 0.2."""
 FIRST_UPDATES = 200
 """Updates before which little can have been learned at any rate."""
-MOVED = 0.5
+MOVED = 0.1
 """Share of the weights' spread that all updates together can have moved them, below which they are nearly as drawn."""
 FULL_RATE = 0.9
 """Share of the highest rate from which an epoch counts as past its warm-up."""
