@@ -55,7 +55,7 @@ def still_falling(losses: Sequence[float], epochs: int) -> bool:
     if len(last) < TREND_EPOCHS:
         return False
     change, error = slope(last)
-    return change < -SIGNIFICANT * error and min(losses[-2:]) <= min(losses)
+    return change < -SIGNIFICANT * error and last[-1] < last[0] and min(losses[-2:]) <= min(losses)
 
 
 @dataclass(frozen=True)
