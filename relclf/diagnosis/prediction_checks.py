@@ -43,7 +43,7 @@ def prediction_findings(
     """What gold and predicted ids of one dev set say. gold, predicted: (sentences,) in 0..relations-1.
 
     Sentences whose gold relation the classifier does not know are to be left out. updates: of the training so far;
-    names: of the relations, where there are any; still_learning: the dev loss is known to be falling still.
+    names: of the relations, where there are any; still_learning: dev loss still falls (`curves.still_falling`).
     """
     found = (
         relation_ids_mismatch(gold, predicted, relations, names),

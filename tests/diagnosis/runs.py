@@ -23,7 +23,9 @@ def config(**overrides: Any) -> ExperimentConfig:
     return config_from_mapping(values, Path.cwd())
 
 
-def records(scores: Sequence[float], *, updates: int = 56, batches: int = 56, **columns: Any) -> list[EpochRecord]:
+def records(
+    scores: Sequence[float], *, updates: int = 56, batches: int = 56, **columns: Any
+) -> list[EpochRecord]:
     """An epoch for each dev macro-F1, else those of a healthy run; a column is one value or one an epoch."""
     epochs = len(scores)
     healthy: dict[str, Any] = {

@@ -26,7 +26,9 @@ def test_the_wobble_is_the_standard_deviation_about_a_trend_that_bends():
 
 def test_the_error_of_a_slope_is_that_of_least_squares():
     slopes = [slope(noisy(np.zeros(30), 0.1, seed)) for seed in range(300)]
-    assert np.mean([error for _, error in slopes]) == pytest.approx(np.std([value for value, _ in slopes]), rel=0.1)
+    assert np.mean([error for _, error in slopes]) == pytest.approx(
+        np.std([value for value, _ in slopes]), rel=0.1
+    )
 
 
 @pytest.mark.parametrize("length", [1, 2, 3, 4, 5, 6])

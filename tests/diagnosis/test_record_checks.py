@@ -25,7 +25,9 @@ def findings_of_training(folder: Path, name: str, *overrides: str) -> list[Findi
     except RelclfError:
         assert (run / "summary.json").exists()
     reason = json.loads((run / "summary.json").read_text())["stop_reason"]
-    return in_order(record_findings(load_config(run / "config.yaml"), read_records(run / "records.jsonl"), reason))
+    return in_order(
+        record_findings(load_config(run / "config.yaml"), read_records(run / "records.jsonl"), reason)
+    )
 
 
 @pytest.mark.parametrize(
@@ -64,7 +66,11 @@ def test_no_record_yields_no_finding_and_a_first_epoch_that_broke_one():
 def test_a_run_without_a_dev_set_is_judged_by_its_updates_alone():
     blind = records([0.5] * 20, dev_macro_f1=None, dev_macro_f1_se=None, dev_loss=None, monitored=None)
     found = record_findings(config(data__all_data=True), blind, "max_epochs")
-    assert {finding.check for finding in found} == {"updates-per-epoch", "not-finite", "learning-rate-too-small"}
+    assert {finding.check for finding in found} == {
+        "updates-per-epoch",
+        "not-finite",
+        "learning-rate-too-small",
+    }
 
 
 @pytest.mark.parametrize(
@@ -87,7 +93,9 @@ def test_one_update_from_the_only_batch_is_its_own_remedy_away_from_a_problem():
 def test_update_ratios_inside_the_band_of_the_optimiser_are_ok(optimizer):
     low, high = FIRST_RATIOS[optimizer]
     ratios = [min(2 * low, high)] + [max(low, 0.001)] * 29
-    found = record_findings(config(training__optimizer={"name": optimizer}), records(rising(30), update_ratio=ratios))
+    found = record_findings(
+        config(training__optimizer={"name": optimizer}), records(rising(30), update_ratio=ratios)
+    )
     assert of("learning-rate-too-small", found).severity == "ok"
 
 
@@ -133,7 +141,9 @@ def test_clipping_of_the_first_epochs_alone_is_ok():
 
 def test_dropout_is_a_problem_only_where_train_was_not_fitted():
     unfitted = records(rising(30), train_macro_f1=[0.02 * epoch + 0.2 for epoch in range(30)])
-    assert severities(record_findings(config(model__dropout=0.95), unfitted)) == {"dropout-too-high": "problem"}
+    assert severities(record_findings(config(model__dropout=0.95), unfitted)) == {
+        "dropout-too-high": "problem"
+    }
     assert severities(record_findings(config(model__dropout=0.95), records(rising(30)))) == {
         "dropout-too-high": "watch"
     }
@@ -163,7 +173,9 @@ def test_decay_dominates_where_weights_shrank_or_forget_and_train_was_not_fitted
 
 
 def test_each_finding_is_one_line_without_a_full_stop():
-    found = record_findings(config(training__clip_norm=0.001), records([0.2] * 30), "patience", dev_counts=(5, 95))
+    found = record_findings(
+        config(training__clip_norm=0.001), records([0.2] * 30), "patience", dev_counts=(5, 95)
+    )
     for finding in found:
         for text in (finding.measured, finding.expected, finding.why, finding.next_step):
             assert text

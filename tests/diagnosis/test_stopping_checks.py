@@ -33,7 +33,9 @@ def test_a_fall_while_train_gets_worse_too_is_not_overfitting():
 def test_a_rising_nll_with_a_macro_f1_that_holds_is_called_over_confidence():
     finding = of(
         "overfitting",
-        record_findings(config(), records(rising(30), dev_nll=[*falling(15, 0.9, 0.3), *falling(15, 0.3, 0.6)])),
+        record_findings(
+            config(), records(rising(30), dev_nll=[*falling(15, 0.9, 0.3), *falling(15, 0.3, 0.6)])
+        ),
     )
     assert finding.severity == "ok"
     assert "nll rose from 0.3 to 0.6" in finding.measured
