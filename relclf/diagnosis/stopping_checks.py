@@ -34,29 +34,27 @@ OVERCONFIDENT = 1.1
 
 
 def overfitting(run: RunEvidence) -> Finding | None:
-    """Dev macro-F1 falling by more than its noise, or dev loss rising alone; None below five epochs with a dev set."""
-    if run.best is None or len(run.dev_scores) < TREND_EPOCHS:
+    """Dev macro-F1 that falls beyond its noise while train is fitted better; None below five epochs with a dev set."""
+    best, epochs = run.best, len(run.dev_scores)
+    if best is None or epochs < TREND_EPOCHS:
         return None
-    last = run.records[-1]
-    fall = float(run.dev_trend.max() - run.dev_trend[-1])
-    noise = max(2 * run.se, SIGNIFICANT * wobble(run.dev_scores[len(run.dev_scores) // 2 :]))
-    fitted = last.train_loss < run.best.train_loss
-    if fitted and fall > noise:
+    last, peak, end = run.records[-1], float(run.dev_trend.max()), float(run.dev_trend[-1])
+    noise = max(2 * run.se, SIGNIFICANT * wobble(run.dev_scores[epochs // 2 :]))
+    gained = last.train_macro_f1 - best.train_macro_f1
+    if peak - end > noise and gained >= 0 and last.train_loss < best.train_loss:
         return _overfitting(
             run,
-            run.best,
-            f"dev macro-F1 fell from {points(float(run.dev_trend.max()))} to {points(float(run.dev_trend[-1]))} "
-            f"(trends; noise {points(noise)}) while train loss fell on to {last.train_loss:.3g}",
+            best,
+            f"dev macro-F1 fell from {points(peak)} to {points(end)} (trends; noise {points(noise)}) while train "
+            f"loss fell on to {last.train_loss:.3g}",
         )
-    epochs = len(run.records)
-    gained = last.train_macro_f1 - run.best.train_macro_f1
-    if epochs >= EARLY_EPOCHS and run.best.epoch <= EARLY_SHARE * epochs and gained > TRAIN_GAIN and fall > 0:
+    if epochs >= EARLY_EPOCHS and best.epoch <= EARLY_SHARE * epochs and gained > TRAIN_GAIN and peak > end:
         return _overfitting(
             run,
-            run.best,
-            f"the best epoch is {run.best.epoch} of {epochs}; train macro-F1 rose by {points(gained)} points after it",
+            best,
+            f"the best epoch is {best.epoch} of {epochs}; train macro-F1 rose by {points(gained)} points after it",
         )
-    return _no_overfitting(run, run.best)
+    return _no_overfitting(run, best)
 
 
 def train_longer(run: RunEvidence) -> Finding | None:

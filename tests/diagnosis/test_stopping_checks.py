@@ -5,8 +5,6 @@ import pytest
 from relclf.diagnosis.record_checks import record_findings
 from tests.diagnosis.runs import config, of, records, rising, severities
 
-STILL = {"train_loss": 0.5, "train_macro_f1": 0.9}
-
 
 def falling(epochs: int, start: float, end: float) -> list[float]:
     return [start + (end - start) * epoch / (epochs - 1) for epoch in range(epochs)]
@@ -28,6 +26,12 @@ def test_a_fall_while_train_gets_worse_too_is_not_overfitting():
     scores = [*rising(15), *falling(25, 0.8, 0.5)]
     loss = [*falling(15, 1.0, 0.2), *falling(25, 0.3, 2.0)]
     assert of("overfitting", record_findings(config(), records(scores, train_loss=loss))).severity == "ok"
+
+
+def test_a_lucky_first_epoch_before_a_collapse_is_not_overfitting():
+    scores, train_f1 = [0.27, 0.25, *[0.19] * 28], [0.26, *[0.2] * 29]
+    stuck = records(scores, dev_macro_f1_se=0.005, train_macro_f1=train_f1, train_loss=falling(30, 1.3, 0.95))
+    assert of("overfitting", record_findings(config(), stuck)).severity == "ok"
 
 
 def test_a_rising_nll_with_a_macro_f1_that_holds_is_called_over_confidence():
