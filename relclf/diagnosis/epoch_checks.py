@@ -41,9 +41,7 @@ def _score(seen: Observations) -> Finding | None:
     """The first epoch whose score is a mean over batches, or else what the last one says."""
     size = int(np.median([len(rows) for rows in seen.evaluated_rows])) if seen.evaluated_rows else None
     found = [
-        score_averaged_over_batches(
-            epoch.score, epoch.gold, epoch.predicted, _classes(seen, epoch), size
-        )
+        score_averaged_over_batches(epoch.score, epoch.gold, epoch.predicted, _classes(seen, epoch), size)
         for epoch in seen.epochs
         if epoch.score is not None and epoch.gold is not None and epoch.predicted is not None
     ]
@@ -86,7 +84,7 @@ def _uninformative_input(seen: Observations, epochs: list[SeenEpoch], classes: i
         "uninformative-input",
         f"answers on dev that go with gold (permutation test of the confusion matrix, p below {CHANCE})",
     )
-    measured = f"train loss {late:.2f} of {entropy:.2f} for guessing, and on dev p = {p:.3f} that answers and gold are independent"
+    measured = f"train loss {late:.2f}, {entropy:.2f} for guessing; on dev, answers are as good as exchanged ones (p = {p:.3f})"
     if p < CHANCE:
         return well(check, measured, expected)
     return Finding(
