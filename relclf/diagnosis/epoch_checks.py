@@ -84,7 +84,7 @@ def _uninformative_input(seen: Observations, epochs: list[SeenEpoch], classes: i
         "uninformative-input",
         f"answers on dev that go with gold (permutation test of the confusion matrix, p below {CHANCE})",
     )
-    measured = f"train loss {late:.2f}, {entropy:.2f} for guessing; on dev, answers are as good as exchanged ones (p = {p:.3f})"
+    measured = f"train loss {late:.2f} ({entropy:.2f} for guessing); dev answers fit as well if exchanged: p = {p:.3f}"
     if p < CHANCE:
         return well(check, measured, expected)
     return Finding(

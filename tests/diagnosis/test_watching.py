@@ -539,5 +539,5 @@ def test_what_an_epoch_was_told_is_kept():
     (epoch,) = watch.observations().epochs
     assert (epoch.train_loss, epoch.score, epoch.updates) == (0.5, 0.25, 48)
     assert (epoch.gold.tolist(), epoch.predicted.tolist()) == ([0, 1], [1, 1])
-    assert len(epoch.batch_losses) == 11  # of 48, one in four; the first tells which loss it is
+    assert len(epoch.batch_losses) == 12  # of 48, one in four
     assert 0 < min(epoch.batch_losses) <= max(epoch.batch_losses) < 2 * math.log(CLASSES)
