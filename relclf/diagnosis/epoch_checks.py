@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from relclf.diagnosis.curves import still_falling
 from relclf.diagnosis.findings import Finding, well
 from relclf.diagnosis.observations import Ids, Observations, SeenEpoch
 from relclf.diagnosis.prediction_checks import (
@@ -17,6 +18,8 @@ LEARNED_UPDATES = 200
 """Updates before which predictions may still be those of the beginning (DESIGN.md section 7)."""
 FITTED = 0.7
 """A share of the entropy of the gold classes; a loss below it was learned from the sentences themselves."""
+EPOCHS_BACK = 10
+"""Epochs over which a loss is seen to fall, as the default patience has it."""
 PERMUTATIONS = 999
 CHANCE = 0.01
 
@@ -31,10 +34,19 @@ def epoch_findings(seen: Observations) -> Iterator[Finding]:
         last = told[-1]
         assert last.gold is not None and last.predicted is not None
         classes = _classes(seen, last)
-        yield from prediction_findings(last.gold, last.predicted, classes, last.updates)
+        yield from prediction_findings(
+            last.gold, last.predicted, classes, last.updates, still_learning=_still_learning(seen)
+        )
         uninformative = _uninformative_input(seen, told[-3:], classes)
         if uninformative is not None:
             yield uninformative
+
+
+def _still_learning(seen: Observations) -> bool:
+    """Whether dev loss, or else the loss of the batches, still falls; SGD is at the majority for hundreds of updates."""
+    dev = [epoch.dev_loss for epoch in seen.epochs if epoch.dev_loss is not None]
+    own = [float(np.mean(epoch.batch_losses)) for epoch in seen.epochs if epoch.batch_losses]
+    return still_falling(dev or own, EPOCHS_BACK)
 
 
 def _score(seen: Observations) -> Finding | None:
