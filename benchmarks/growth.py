@@ -69,6 +69,7 @@ SIZES = (
     Size("10x sentences and words", "words", "10x sentences", copies=10, own_words=True),
     Size("10x filters", "filters", "1x", filters=2300),
     Size("10x relations", "relations", "1x", parts=10),
+    Size("100x relations", "relations", "10x relations", parts=100),
 )
 
 
