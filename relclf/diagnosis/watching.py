@@ -360,7 +360,7 @@ class Watch:
     def _after_backward_of(self, index: int) -> Callable[[Tensor], None]:
         def after_backward(parameter: Tensor) -> None:
             self._counts[index] += 1
-            if self._looking and parameter.grad is not None:
+            if self._looking and parameter.grad is not None and not parameter.grad.is_sparse:
                 self._backward_norms[index] = torch.linalg.vector_norm(parameter.grad.detach())
 
         return after_backward
@@ -630,7 +630,8 @@ def _are_logarithms(scores: Tensor) -> bool:
 
 def _any_gradient(optimizer: torch.optim.Optimizer) -> bool:
     held = (p for group in optimizer.param_groups for p in group["params"])
-    return any(p.grad is not None and bool(p.grad.detach().any()) for p in held)
+    gradients = (p.grad.detach() for p in held if p.grad is not None)
+    return any(bool((g.coalesce().values() if g.is_sparse else g).any()) for g in gradients)
 
 
 def _dead_share(masks: Sequence[Tensor]) -> float:
