@@ -4,7 +4,7 @@ import numpy as np
 
 from relclf.diagnosis import batch_checks, score_checks, step_checks
 from relclf.diagnosis.findings import Finding, well
-from relclf.diagnosis.observations import Observations, SeenParameter, rows_of
+from relclf.diagnosis.observations import SCALE_FREE, Observations, SeenParameter, rows_of
 
 ENOUGH_UPDATES = 10
 """Fewer say nothing about what a loop does as a rule."""
@@ -271,10 +271,6 @@ def accumulation_not_averaged(seen: Observations) -> Finding | None:
         f"with {seen.optimizer.name} the steps are {backwards:.0f} times as long as the learning rate says",
         f"(loss / {backwards:.0f}).backward()",
     )
-
-
-SCALE_FREE = {"Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta", "Adafactor"}
-"""Optimisers that divide by the gradient's size, so that its scale changes next to nothing."""
 
 
 def eval_mode_while_training(seen: Observations) -> Finding | None:

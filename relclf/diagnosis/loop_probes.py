@@ -15,7 +15,7 @@ from torch.nn import functional
 from relclf.diagnosis.findings import Finding, well
 from relclf.diagnosis.independence import independence
 from relclf.diagnosis.nested import scores_of
-from relclf.diagnosis.observations import Observations
+from relclf.diagnosis.observations import SCALE_FREE, Observations
 
 UPDATES = 100
 """Updates of each trial of a rate."""
@@ -26,9 +26,9 @@ OVERFIT_RATE = 1e-2
 """Of Adam, which is a rate at which networks of any size here learn some hundred sentences by heart."""
 FITTED = 0.1
 """Nats an example; 50 sentences alone go below 0.01 by update 50."""
-LINEAR = 5.0
-"""Where ten times the rate gets so many times as far, weights have moved in proportion to the rate: hardly."""
-HARDLY = 0.1
+FURTHER = 0.95
+"""Ten times the rate is better where its trial ends below this share of what the whole loop has come to."""
+HARDLY = 0.2
 """A share of the first loss that is no progress."""
 CLEARLY = 0.7
 """A tenth of the rate is clearly better where its loss ends below this share."""
@@ -137,7 +137,16 @@ def _uninformative_input(seen: Observations, start: Start, deadline: float) -> I
     shares = gold.bincount().double() / len(gold)
     entropy = float(-(shares * shares.clamp(min=1e-12).log()).sum())
     late = seen.scores.losses[-3:]
-    if seen.updates < LEARNED_UPDATES or not late or sum(late) / len(late) < AT_PRIOR * entropy:
+    ratio = seen.first_update_ratio or 0.0
+    learns = seen.optimizer.name in SCALE_FREE and ratio >= USUAL_RATIOS[0]  # others may be slow
+    crossed = seen.scores.fits["cross-entropy"] > seen.scores.looked / 2
+    if (
+        not learns
+        or not crossed
+        or seen.updates < LEARNED_UPDATES
+        or not late
+        or sum(late) / len(late) < AT_PRIOR * entropy
+    ):
         return
     held_out = max(1, len(start.batches) // 4)
     known, unseen = start.batches[held_out:], start.batches[:held_out]
@@ -205,8 +214,8 @@ def _learning_rate(
         wrong = math.isfinite(trial) and (not math.isfinite(own) or trial < CLEARLY * own)
         why = "each update overshoots: it undoes what the one before has learned"
     else:
-        hardly = first - own < HARDLY * first and _has_hardly_learned(start, now)
-        wrong = hardly and first - trial > LINEAR * max(0.0, first - own)
+        hardly = first - own < HARDLY * first
+        wrong = hardly and trial < FURTHER * min(own, _loss_now(start, now))
         why = "the weights have hardly left where they began; the same epochs would go many times as far"
     if wrong:
         yield Finding("problem", check, measured, expected, why, f"a learning rate of {other:g}")
@@ -214,14 +223,14 @@ def _learning_rate(
         yield well(check, measured, expected)
 
 
-def _has_hardly_learned(start: Start, now: Mapping[str, Tensor]) -> bool:
-    """Whether the loop has left the loss of its first batches almost as it was."""
+def _loss_now(start: Start, now: Mapping[str, Tensor]) -> float:
+    """Where the whole loop has brought the loss of its first batches; 0 where that cannot be told."""
     model = copy.deepcopy(start.model)
     try:
         model.load_state_dict(dict(now))
     except RuntimeError:  # a layer was replaced since
-        return False
-    return _loss(model, start.batches) > (1 - HARDLY) * _loss(start.model, start.batches)
+        return 0.0
+    return _loss(model, start.batches)
 
 
 def _trial(start: Start, rate: float, deadline: float) -> float:

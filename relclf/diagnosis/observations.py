@@ -10,6 +10,9 @@ from numpy.typing import NDArray
 
 Ids = NDArray[np.int64]
 
+SCALE_FREE = {"Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta", "Adafactor"}
+"""Optimisers that divide by the gradient's size, so that its scale changes next to nothing."""
+
 
 @dataclass
 class Forwards:

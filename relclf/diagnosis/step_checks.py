@@ -91,7 +91,7 @@ def dropout_too_high(seen: Observations) -> Finding | None:
 def dead_filters(seen: Observations) -> Finding | None:
     """Every filter and unit has a gradient at some time."""
     weights = [p for p in _weights(seen) if p.in_optimizer]
-    if not weights:
+    if not weights or seen.empty_steps > seen.looked / 2:
         return None
     worst = max(weights, key=lambda p: p.dead_rows)
     check, expected = "dead-filters", "next to none"
@@ -113,7 +113,7 @@ def dead_filters(seen: Observations) -> Finding | None:
 def rate_fell_early(seen: Observations) -> Finding | None:
     """A schedule may end at a rate near zero, but not spend most of the training there."""
     rates = np.array(seen.rates)
-    if len(rates) < 100 or not rates.max():
+    if len(rates) < 50 or not rates.max():
         return None
     gone = int((rates < GONE * rates.max()).sum())
     if gone <= 0.5 * len(rates):

@@ -4,7 +4,7 @@ import copy
 import math
 import weakref
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self
 
@@ -330,10 +330,15 @@ class Watch:
         Another model's backward pass may leave gradients here, which are cleared before this one's.
         """
         passes = max(self._counts, default=0)
-        if passes >= self._passes_seen:  # a pass begins
-            self._passes_seen = passes + 1
-            left = _any_gradient(self._optimizer)
-            self._kept = left if self._kept is None else self._kept and left
+        if (
+            self._kept is None
+        ):  # where the model has several outputs, some parameters may have their gradient by now
+            counts = zip(self._parameters.values(), self._counts, strict=True)
+            self._kept = _any_gradient(self._optimizer, {id(p) for p, count in counts if count})
+            self._passes_seen = max(1, passes)
+        elif passes == self._passes_seen:  # another pass begins
+            self._kept = self._kept and _any_gradient(self._optimizer)
+            self._passes_seen += 1
 
     def _look_at_scores(self, call: "_Call", scores: Tensor, gradient: Tensor) -> None:
         seen = self._seen.scores
@@ -692,8 +697,9 @@ def _are_logarithms(scores: Tensor) -> bool:
     return bool((scores.logsumexp(dim=1).abs() < CLOSE).all())
 
 
-def _any_gradient(optimizer: torch.optim.Optimizer) -> bool:
-    held = (p for group in optimizer.param_groups for p in group["params"])
+def _any_gradient(optimizer: torch.optim.Optimizer, but: Collection[int] = ()) -> bool:
+    """Whether a parameter has a gradient that is not zero; but: the `id` of those that are left out."""
+    held = (p for group in optimizer.param_groups for p in group["params"] if id(p) not in but)
     gradients = (p.grad.detach() for p in held if p.grad is not None)
     return any(bool((g.coalesce().values() if g.is_sparse else g).any()) for g in gradients)
 

@@ -435,7 +435,7 @@ def test_mentions_that_are_exchanged_in_dev_are_named():
 
 
 def test_a_loop_that_stays_at_guessing_because_nothing_can_be_told_is_named():
-    loop = with_optimizer("SGD", lr=0.03)(healthy())
+    loop = with_optimizer("Adam", lr=3e-4)(healthy())
     loop.train.words = loop.train.words[torch.randperm(240, generator=torch.Generator().manual_seed(3))]
     loop.train.positions = torch.full_like(loop.train.positions, 3)
     loop.train.positions[:, ::2] = 4
