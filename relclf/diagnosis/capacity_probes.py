@@ -10,11 +10,11 @@ import torch
 from torch import Tensor, nn
 
 from relclf.diagnosis.findings import Finding
-from relclf.diagnosis.probed import Judged, Probed, ProbeBatch, Trial, judged, no_limit, prior_loss
+from relclf.diagnosis.probed import Judged, ProbeBatch, Probed, Trial, judged, no_limit, prior_loss
 from relclf.training.optimizers import Optimizer
 
 FIT_LOSS = 0.01
-"""A few sentences are fitted at this loss (DESIGN: overfit one batch), nats a sentence."""
+"""A few sentences are fitted at this loss, nats a sentence."""
 FIT_SHARE = 0.95
 """Or where all are predicted right and this share of the prior's loss is gone: some losses never come near 0."""
 ONE_BATCH_UPDATES = 300
@@ -111,7 +111,7 @@ def _is_fit(now: Judged, prior: float) -> bool:
 
 
 FAR_OFF = 2.0
-"""A first loss above this many times ln(relations) is far from that of guessing (DESIGN: loss at init)."""
+"""A first loss above this many times ln(relations) is far from that of guessing."""
 
 
 def first_loss_finding(probed: Probed, batches: Sequence[ProbeBatch], scale: str, next_step: str) -> Finding:
