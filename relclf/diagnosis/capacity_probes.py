@@ -38,7 +38,7 @@ class Fit:
         return f"{self.sentences} sentences: {right} after {self.updates} updates {self.how}"
 
 
-def overfit_finding(fits: Sequence[Fit]) -> Finding:
+def overfit_finding(fits: Sequence[Fit], next_step: str) -> Finding:
     """The finding of too-simple from what `overfit` gave for one batch and for several."""
     failed = [fit for fit in fits if not fit.fitted]
     return Finding(
@@ -49,9 +49,7 @@ def overfit_finding(fits: Sequence[Fit]) -> Finding:
         "what a network cannot fit even by heart it cannot learn: it is too small, or part of it is cut off"
         if failed
         else "the network is large enough, and the loss reaches all that it needs",
-        "--set model.filters=200, or look whether scores, gold relations and loss belong together"
-        if failed
-        else "nothing to do",
+        next_step if failed else "none",
     )
 
 
@@ -130,7 +128,7 @@ def first_loss_finding(probed: Probed, batches: Sequence[ProbeBatch], scale: str
         f"loss {loss:.2f} before the first update, ln {columns} = {guess:.2f}; {scale}",
         f"within 10 % of ln(relations) with inputs of spread 0.1, below {FAR_OFF:g} times it with any usual spread",
         "the first updates only unlearn what the network was born with" if far else "it starts from guessing",
-        next_step if far else "nothing to do",
+        next_step if far else "none",
     )
 
 
@@ -158,5 +156,5 @@ def dead_filters_finding(features: Tensor, activation: Activation, next_step: st
         f"{count} of {features.shape[1]} filters are {word} for each of {len(features):,} sentences",
         "none, or a few (a missing zero_grad was measured to kill 87 %, a healthy training none)",
         "a filter that passes no gradient never changes again" if grave else "every filter can still learn",
-        next_step if grave else "nothing to do",
+        next_step if grave else "none",
     )

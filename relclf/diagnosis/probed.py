@@ -88,6 +88,10 @@ class Trial:
         settle(self._optimizer)
         return judged(self.model, batches, self._probed)
 
+    def settle(self) -> None:
+        """Bring all weights up to date, for whoever reads them."""
+        settle(self._optimizer)
+
     def scale(self, factor: float) -> None:
         """Make the rates of the next updates so many times those of the training."""
         self._factor = factor

@@ -1,6 +1,6 @@
 """Probes of a config's network: short trainings in memory with something changed, and inputs left out."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -151,7 +151,7 @@ def left_out(dataset: EncodedDataset, what: str, max_distance: int) -> EncodedDa
     return replace(dataset, tokens=tokens)
 
 
-def ablation_findings(whole: float, ablated: Sequence[Ablated], majority: float) -> list[Finding]:
+def ablation_findings(whole: float, ablated: Sequence[Ablated], majority: float, path: str) -> list[Finding]:
     """The findings of positions-unused and uninformative-input; none for a network that has learned nothing."""
     if whole <= majority + 2 * max((each.fall.error for each in ablated), default=0.0):
         return []
@@ -169,9 +169,9 @@ def ablation_findings(whole: float, ablated: Sequence[Ablated], majority: float)
                 "without positions it cannot tell which two words the relation is between"
                 if unused
                 else "the network looks at where the mentions are",
-                "--set model.position_dim=10, and see whether head and tail are what the data says"
+                f"relclf inspect {path}, and see whether head and tail are what the data says"
                 if unused
-                else "nothing to do",
+                else "none",
             )
         )
     words = next(each for each in ablated if each.what == "words")
@@ -183,7 +183,7 @@ def ablation_findings(whole: float, ablated: Sequence[Ablated], majority: float)
             said["words"],
             "a fall of more than 2 standard errors",
             "it predicts without reading the words" if unread else "the network reads the words",
-            "relclf inspect CONFIG" if unread else "nothing to do",
+            f"relclf inspect {path}" if unread else "none",
         )
     )
     return findings
@@ -203,6 +203,8 @@ class ShortTraining:
 
     updates: int
     predicted: tuple[Ids, ...]
+    model: Cnn
+    """Of the first seed, after its last epoch."""
 
 
 SHORT_UPDATES = 1000
@@ -217,19 +219,16 @@ def train_shortly(
     epochs = max(1, round(SHORT_UPDATES / batches))
     config = _changed(material.config, update_every="batch", max_epochs=epochs, patience=None, min_epochs=1)
     variant = replace(material, config=config)
-    best = tuple(
-        max(_dev_epochs(variant, seed, epochs, check), key=lambda epoch: epoch[0])[1] for seed in seeds
-    )
-    return ShortTraining(epochs * batches, best)
+    trained = [_train_once(variant, seed, epochs, check) for seed in seeds]
+    return ShortTraining(epochs * batches, tuple(predicted for _, predicted in trained), trained[0][0])
 
 
-def _dev_epochs(
-    material: Material, seed: int, epochs: int, check: Callable[[], None]
-) -> Iterator[tuple[float, Ids]]:
-    """Dev macro-F1 and predictions of each epoch of a training that leaves nothing on disk."""
+def _train_once(material: Material, seed: int, epochs: int, check: Callable[[], None]) -> tuple[Cnn, Ids]:
+    """A training that leaves nothing on disk: the last weights, and the dev predictions of the best epoch."""
     config, network, state = draw(material, seed)
     nowhere = RunDirectory(Path("a training in memory"))
     inputs = loop_inputs(config, network, state, material.train, material.dev, nowhere, material.device)
+    best: tuple[float, Ids] | None = None
     for _ in range(epochs):
         check()
         state.progress = begin_epoch(inputs, state)
@@ -237,7 +236,10 @@ def _dev_epochs(
         _, dev = complete_epoch(inputs, state, state.progress)
         if dev is None:
             raise ValueError("a probe that scores dev needs a dev set")
-        yield dev.macro_f1, dev.evaluation.predicted
+        if best is None or dev.macro_f1 > best[0]:
+            best = dev.macro_f1, dev.evaluation.predicted
+    assert best is not None
+    return network.model, best[1]
 
 
 @dataclass(frozen=True)
@@ -343,9 +345,10 @@ def _with_train(material: Material, examples: list[Any]) -> Material:
     return replace(material, corpus=corpus, train=dataset.to(material.train.device))
 
 
-def filters_finding(material: Material, half: Difference, twice: Difference, updates: int) -> Finding:
+def filters_finding(
+    filters: int, half: Difference, twice: Difference, updates: int, next_step: str
+) -> Finding:
     """The finding of too-simple from trainings with half and twice the filters."""
-    filters = material.config.model.filters
     few = twice.is_rise
     return Finding(
         "watch" if few else "ok",
@@ -354,13 +357,11 @@ def filters_finding(material: Material, half: Difference, twice: Difference, upd
         f"against {filters} after {updates:,} updates",
         "twice the filters change dev macro-F1 by less than 2 standard errors",
         "more filters see more" if few else "the number of filters does not hold it back",
-        f"--set model.filters={2 * filters}" if few else "nothing to do",
+        next_step if few else "none",
     )
 
 
-def more_data_finding(
-    scores: Sequence[tuple[int, float]], gain: Difference, updates: int, sentences: int
-) -> Finding:
+def more_data_finding(scores: Sequence[tuple[int, float]], gain: Difference, updates: int) -> Finding:
     """The finding of more-data-helps; scores: (train sentences, dev macro-F1) of the learning curve."""
     helps = gain.is_rise
     curve = ", ".join(f"{_points(value)} with {count:,}" for count, value in scores)
@@ -372,11 +373,11 @@ def more_data_finding(
         "the curve still rises with the number of sentences"
         if helps
         else "the last doubling changed less than can be told from noise",
-        f"label more sentences: {2 * sentences:,} may bring as much again" if helps else "nothing to do",
+        f"label more sentences, {2 * scores[-1][0]:,} in all for another doubling" if helps else "none",
     )
 
 
-def shuffled_finding(real: float, shuffled: float, gain: Difference, updates: int) -> Finding:
+def shuffled_finding(real: float, shuffled: float, gain: Difference, updates: int, path: str) -> Finding:
     """The finding of uninformative-input from the control with shuffled relations."""
     informative = gain.is_rise
     return Finding(
@@ -388,9 +389,7 @@ def shuffled_finding(real: float, shuffled: float, gain: Difference, updates: in
         "the sentences tell their relations"
         if informative
         else "what it learns from the sentences is worth no more than chance",
-        "nothing to do"
-        if informative
-        else "relclf inspect CONFIG, and read some sentences with their relations",
+        "none" if informative else f"relclf inspect {path}, and read some sentences with their relations",
     )
 
 

@@ -176,7 +176,7 @@ def _small(rates: _Rates, rate: float) -> Finding:
         f"{UPDATES} updates at {rate:.3g} learn {_percent(rates.mean(1))} of what there is ({rates.seeds})",
         f"a rate {HEADROOM} times as large learns nothing (docs/diagnosis.md)",
         "an update goes far enough",
-        "nothing to do",
+        "none",
     )
 
 
@@ -187,7 +187,7 @@ def _large(rates: _Rates, rate: float) -> Finding:
         f"{UPDATES} updates at {rate:.3g} learn {_percent(rates.mean(1))} of what there is ({rates.seeds})",
         "a tenth of the rate does not learn more within so few updates (docs/diagnosis.md)",
         "an update does not go too far",
-        "nothing to do",
+        "none",
     )
 
 
