@@ -244,7 +244,17 @@ def _filter_std(run: RunDirectory, network: Network) -> float | None:
     import torch
 
     loaded = load_run_weights(run, network, "last", torch.device("cpu")).model
-    return torch.cat([bank.weight.detach().flatten() for bank in loaded.filters]).std().item()
+    return (
+        torch.cat(
+            [
+                weight.detach().flatten()
+                for name, weight in loaded.named_parameters()
+                if name.startswith("filters") and weight.dim() == 2
+            ]
+        )
+        .std()
+        .item()
+    )
 
 
 def _trained(run: RunDirectory, network: Network, bench: Bench) -> Answer:
