@@ -16,7 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from itertools import islice
 from pathlib import Path
@@ -37,7 +37,7 @@ from relclf.encoding.dataset import EncodedDataset
 from relclf.training.devset import score_dev
 from relclf.training.experiment import Experiment, start
 from relclf.training.interruption import StopRequest
-from relclf.training.loop import begin_epoch, train_epoch
+from relclf.training.loop import begin_epoch, captured_updates, train_epoch
 
 CONFIG = Path(__file__).resolve().parents[1] / "configs" / "semeval2010-cnn.yaml"
 LENGTH = 100
@@ -106,7 +106,7 @@ class NaiveCnn(nn.Module):
 
 
 class NaiveLoop:
-    """A training loop over batches of 50 padded sentences, scores copied back batch by batch."""
+    """A training loop over batches of padded sentences, copied to the device and their scores back batch by batch."""
 
     def __init__(self, case: Case, experiment: Experiment) -> None:
         inputs = experiment.inputs
@@ -114,11 +114,12 @@ class NaiveLoop:
             raise ValueError("the benchmark's config has a dev set")
         positions = 2 * inputs.config.encoding.max_distance + 2
         words = max(case.vector_words, experiment.state.model.words.weight.shape[0])
-        self.model = NaiveCnn(case, words, len(inputs.relations), positions)
+        self.device, batch = experiment.device, inputs.config.training.batch_size
+        self.model = NaiveCnn(case, words, len(inputs.relations), positions).to(self.device)
         self.optimizer = torch.optim.Adam(self.model.parameters())
         self.criterion = nn.CrossEntropyLoss()
-        self.train = DataLoader(_padded(inputs.train, words), batch_size=50, shuffle=True)
-        self.dev = DataLoader(_padded(inputs.dev.dataset, words), batch_size=50)
+        self.train = DataLoader(_padded(inputs.train, words), batch_size=batch, shuffle=True)
+        self.dev = DataLoader(_padded(inputs.dev.dataset, words), batch_size=batch)
         self._running = iter(self.train)
 
     def train_some(self) -> int:
@@ -146,7 +147,7 @@ class NaiveLoop:
         gold: list[int] = []
         predicted: list[int] = []
         with torch.no_grad():
-            for words, head, tail, relations in self.dev:
+            for words, head, tail, relations in self._moved(self.dev):
                 scores = self.model(words, head, tail)
                 losses.append(self.criterion(scores, relations).item())
                 predicted += scores.argmax(dim=1).cpu().tolist()
@@ -157,11 +158,14 @@ class NaiveLoop:
     def _next_batches(self) -> Iterator[list[Tensor]]:
         done = 0
         while done < NAIVE_BATCHES:
-            for batch in islice(self._running, NAIVE_BATCHES - done):
+            for batch in self._moved(islice(self._running, NAIVE_BATCHES - done)):
                 done += 1
                 yield batch
             if done < NAIVE_BATCHES:
                 self._running = iter(self.train)
+
+    def _moved(self, batches: Iterable[list[Tensor]]) -> Iterator[list[Tensor]]:
+        return ([array.to(self.device) for array in batch] for batch in batches)
 
 
 class OurLoop:
@@ -169,12 +173,13 @@ class OurLoop:
 
     def __init__(self, experiment: Experiment) -> None:
         self.experiment = experiment
+        self._captured = captured_updates(experiment.inputs, experiment.state)
 
     def train_epoch(self) -> int:
         """One epoch; its dev evaluation and checkpoint are not run."""
         inputs, state = self.experiment.inputs, self.experiment.state
         progress = begin_epoch(inputs, state)
-        train_epoch(inputs, state, progress, StopRequest())
+        train_epoch(inputs, state, progress, StopRequest(), self._captured)
         return len(inputs.train)
 
     def evaluate(self) -> int:
@@ -259,7 +264,8 @@ def _write_vectors(path: Path, case: Case, data: Path) -> None:
 
 
 def _padded(dataset: EncodedDataset, words: int) -> TensorDataset:
-    """The data set as matrices of 100 columns, int64."""
+    """The data set as matrices of 100 columns, int64, on the host."""
+    dataset = dataset.to(torch.device("cpu"))
     ids = torch.zeros(len(dataset), LENGTH, dtype=torch.int64)
     heads, tails = torch.zeros_like(ids), torch.zeros_like(ids)
     for index, (first, length) in enumerate(

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 from relclf.version import __version__
 
 if TYPE_CHECKING:
+    from relclf.diagnosis.watching import watch
     from relclf.prediction.predictor import Predictor, load
     from relclf.training.experiment import train
 
-__all__ = ["Predictor", "__version__", "load", "train"]
+__all__ = ["Predictor", "__version__", "load", "train", "watch"]
 
 _HOMES = {
     "Predictor": "relclf.prediction.predictor",
     "load": "relclf.prediction.predictor",
     "train": "relclf.training.experiment",
+    "watch": "relclf.diagnosis.watching",
 }
 
 

@@ -39,6 +39,11 @@ class Finding:
         return dataclasses.asdict(self)
 
 
+def well(check: str, measured: str, expected: str) -> Finding:
+    """The finding of a check that has looked and found nothing wrong."""
+    return Finding("ok", check, measured, expected, "nothing is wrong here", "nothing to do")
+
+
 def in_order(findings: Iterable[Finding]) -> list[Finding]:
     """The findings, gravest first and causes before what they explain, which is listed under them.
 

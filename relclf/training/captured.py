@@ -98,10 +98,11 @@ class _CudaGraphs:
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
         """The work as a graph; nothing of it is run."""
-        graph = torch.cuda.CUDAGraph()
-        graph.register_generator_state(self._dropout)
-        with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
-            work()
+        with torch.cuda.device(self._stream.device):  # the generator's numbers are put on the current one
+            graph = torch.cuda.CUDAGraph()
+            graph.register_generator_state(self._dropout)
+            with torch.cuda.graph(graph, pool=self._pool, stream=self._stream):
+                work()
         return graph.replay
 
 

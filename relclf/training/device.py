@@ -15,6 +15,11 @@ RESIDENT_SHARE = 0.5
 """A data set larger than this share of the device's free memory stays on the host."""
 _WORKSPACES = (":4096:8", ":16:8")
 """The values of CUBLAS_WORKSPACE_CONFIG with which cuBLAS is deterministic."""
+_FLOAT32: tuple[str, object] = ("fp32_precision", "ieee")
+_TF32: tuple[str, object] = ("fp32_precision", "tf32")
+"""The switch of torch.backends.cuda.matmul, and its value."""
+if torch.__version__ < "2.9":
+    _FLOAT32, _TF32 = ("allow_tf32", False), ("allow_tf32", True)
 
 
 class OutOfMemory(Failure):
@@ -49,9 +54,9 @@ def choose_device(name: str) -> torch.device:
 def prepare_torch(config: TrainingConfig, device: torch.device, threads: int) -> None:
     """Set the number of CPU threads, and deterministic algorithms before CUDA starts."""
     torch.set_num_threads(threads)
-    if config.deterministic:
+    if device.type == "cuda":  # PyTorch reads it once, at a process's first product, deterministic or not
         workspace = os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", _WORKSPACES[0])
-        if device.type == "cuda" and workspace not in _WORKSPACES:
+        if config.deterministic and workspace not in _WORKSPACES:
             raise UserMistake(
                 f"training.deterministic: the environment's CUBLAS_WORKSPACE_CONFIG is {workspace!r}; "
                 f"unset it, or set it to {' or '.join(_WORKSPACES)}."
@@ -60,6 +65,8 @@ def prepare_torch(config: TrainingConfig, device: torch.device, threads: int) ->
         torch.use_deterministic_algorithms(config.deterministic)  # which imports torch's whole compiler
     if device.type == "cuda":
         torch.backends.cudnn.benchmark = False
+        # Else `deterministic` fills every fresh array, a kernel each; none is read before it is written.
+        torch.utils.deterministic.fill_uninitialized_memory = False  # type: ignore[attr-defined]
 
 
 def check_precision(config: TrainingConfig, device: torch.device) -> None:
@@ -69,17 +76,23 @@ def check_precision(config: TrainingConfig, device: torch.device) -> None:
             f"training.precision: {config.precision} is for CUDA only, and the device is {device}. "
             "Use float32, which is the fastest there too."
         )
+    if config.precision != "float32" and torch.cuda.get_device_capability(device) < (8, 0):
+        raise UserMistake(
+            f"training.precision: {config.precision} needs a card of compute capability 8.0 or above, and "
+            f"{device_name(device)} has {'.'.join(map(str, torch.cuda.get_device_capability(device)))}. Use float32."
+        )
 
 
 @contextlib.contextmanager
 def products_in(precision: str) -> Iterator[None]:
     """Where `precision` is tf32, float32 products on CUDA round their inputs to it in here."""
-    before = torch.backends.cuda.matmul.allow_tf32
-    torch.backends.cuda.matmul.allow_tf32 = precision == "tf32"
+    name, value = _TF32 if precision == "tf32" else _FLOAT32
+    before = getattr(torch.backends.cuda.matmul, name)
+    setattr(torch.backends.cuda.matmul, name, value)
     try:
         yield
     finally:
-        torch.backends.cuda.matmul.allow_tf32 = before
+        setattr(torch.backends.cuda.matmul, name, before)
 
 
 def filters_in(precision: str) -> "contextlib.AbstractContextManager[object]":
@@ -110,12 +123,28 @@ def memory_explained(doing: str, remedy: str = TO_TRAIN) -> Iterator[None]:
     """Raise OutOfMemory, which names the remedy, where the device's memory runs out in here."""
     try:
         yield
-    except torch.OutOfMemoryError as error:
+    except RuntimeError as caught:
+        error = _memory_error(caught)
+        if error is None:
+            raise
         reason = ". ".join(str(error).split(". ")[:3]).rstrip(". ")
         raise OutOfMemory(
             f"the device's memory is too small {doing}: {reason}. {remedy}; "
             "other programs may hold some of it (nvidia-smi shows them)."
         ) from None
+
+
+def _memory_error(error: BaseException | None) -> BaseException | None:
+    """What says that memory ran out: the error itself, or the one that broke the capture that it reports."""
+    while error is not None:
+        if isinstance(error, torch.OutOfMemoryError) or any(words in str(error) for words in _OUT_OF_MEMORY):
+            return error
+        error = error.__context__
+    return None
+
+
+_OUT_OF_MEMORY = ("CUDA error: out of memory", "CUBLAS_STATUS_ALLOC_FAILED")
+"""How CUDA itself says it, outside of PyTorch's own allocations."""
 
 
 def device_name(device: torch.device) -> str:

@@ -30,7 +30,7 @@ _OPTIMIZERS: dict[str, type[torch.optim.Optimizer]] = {
 }
 _FUSED = {"cpu": {"adam", "adamw", "sgd", "adagrad"}, "cuda": {"adam", "adamw", "sgd"}}
 """Optimisers whose update is one pass over memory, a device type; the same arithmetic."""
-if hasattr(torch.ops.aten._fused_adagrad_, "tensor_lr"):  # came to PyTorch together with its kernel for CUDA
+if torch.__version__ >= "2.12":  # earlier classes refuse CUDA, though the kernel is there from 2.9 on
     _FUSED["cuda"].add("adagrad")
 
 

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from relclf.config.schema import TrainingConfig
 from relclf.encoding.batches import gather
 from relclf.encoding.dataset import encode
 from relclf.encoding.vocabulary import Vocabulary
@@ -16,7 +17,7 @@ from relclf.prediction.evaluating import evaluate_run
 from relclf.prediction.opening import open_trained
 from relclf.relations import RelationSet
 from relclf.runs.records import read_records
-from relclf.training.device import OutOfMemory, products_in, resident
+from relclf.training.device import OutOfMemory, check_precision, memory_explained, products_in, resident
 from relclf.training.experiment import resume, start
 from tests.tiny import tiny_config, tiny_examples
 
@@ -108,10 +109,54 @@ def test_a_precision_that_only_cuda_has_is_refused_elsewhere(tmp_path, precision
 
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
 def test_products_are_taken_in_tf32_inside_an_epoch_only(precision):
-    before = torch.backends.cuda.matmul.allow_tf32
+    matmul = torch.backends.cuda.matmul
+    before = torch.get_float32_matmul_precision(), matmul.fp32_precision
     with products_in(precision):
-        assert torch.backends.cuda.matmul.allow_tf32 == (precision == "tf32")
-    assert torch.backends.cuda.matmul.allow_tf32 == before
+        assert matmul.fp32_precision == ("tf32" if precision == "tf32" else "ieee")
+    assert (torch.get_float32_matmul_precision(), matmul.fp32_precision) == before
+
+
+@pytest.mark.parametrize("theirs", ["tf32", "ieee"])
+def test_products_go_with_whatever_switch_the_process_has_set(theirs):
+    matmul = torch.backends.cuda.matmul
+    before = matmul.fp32_precision
+    matmul.fp32_precision = theirs
+    try:
+        with products_in("float32"):
+            assert matmul.fp32_precision == "ieee"
+        assert matmul.fp32_precision == theirs
+    finally:
+        matmul.fp32_precision = before
+
+
+@pytest.mark.parametrize(
+    "message",
+    ["CUDA error: out of memory", "CUDA error: CUBLAS_STATUS_ALLOC_FAILED when calling `cublasCreate`"],
+)
+def test_memory_that_runs_out_in_cuda_itself_is_explained_too(message):
+    with pytest.raises(OutOfMemory, match="too small in epoch 2: CUDA error"), memory_explained("in epoch 2"):
+        raise RuntimeError(message)
+
+
+def test_memory_that_runs_out_in_a_capture_is_explained_though_the_capture_reports_its_own_error():
+    with pytest.raises(OutOfMemory, match=r"CUDA out of memory\. Tried"), memory_explained("in epoch 2"):
+        try:
+            out_of_memory()
+        finally:
+            raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
+
+
+def test_another_error_of_the_device_is_left_as_it_is():
+    with pytest.raises(RuntimeError, match="device-side assert"), memory_explained("in epoch 2"):
+        raise RuntimeError("CUDA error: device-side assert triggered")
+
+
+@pytest.mark.parametrize("precision", ["tf32", "bf16"])
+def test_a_precision_that_the_card_is_too_old_for_is_refused(monkeypatch, precision):
+    monkeypatch.setattr(torch.cuda, "get_device_capability", lambda device: (7, 5))
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda device: "Tesla T4")
+    with pytest.raises(UserMistake, match=r"needs a card of compute capability .*, and Tesla T4 has"):
+        check_precision(TrainingConfig(precision=precision), torch.device("cuda", 0))
 
 
 def test_the_precision_is_kept_in_the_runs_config(tmp_path):

@@ -1,0 +1,354 @@
+"""The checks of a watched loop that count: calls of the model, backward passes, gradients, updates."""
+
+import numpy as np
+
+from relclf.diagnosis import batch_checks, score_checks, step_checks
+from relclf.diagnosis.findings import Finding, well
+from relclf.diagnosis.observations import Observations, SeenParameter, rows_of
+
+ENOUGH_UPDATES = 10
+"""Fewer say nothing about what a loop does as a rule."""
+MOST = 0.5
+"""A share above which a loop does something as a rule."""
+SOME_ACCUMULATED = 4
+"""Batches an update up to which it is the usual accumulation, even of a small corpus."""
+MANY_ACCUMULATED = 32
+"""Batches an update from where on it looks more like an epoch than like accumulation."""
+
+
+def loop_findings(seen: Observations) -> list[Finding]:
+    """What the loop shows, one finding for each check that could look."""
+    checks = [
+        updates_per_epoch,
+        gradients_not_cleared,
+        parameters_not_in_optimizer,
+        parameters_not_moving,
+        embeddings_frozen,
+        accumulation_not_averaged,
+        eval_mode_while_training,
+        train_mode_while_evaluating,
+        gradients_while_evaluating,
+        loss_kept_with_graph,
+        *score_checks.CHECKS,
+        *batch_checks.CHECKS,
+        *step_checks.CHECKS,
+    ]
+    found = [check(seen) for check in checks]
+    return [finding for finding in found if finding is not None]
+
+
+def updates_per_epoch(seen: Observations) -> Finding | None:
+    """Calls of the model, backward passes and updates must go together."""
+    check, expected = (
+        "updates-per-epoch",
+        "one backward pass and one update a batch (Goodfellow et al. 2016, section 8.1.3)",
+    )
+    calls, trained = seen.forwards.trained + seen.forwards.unused, seen.forwards.trained
+    if not seen.updates:
+        if calls < ENOUGH_UPDATES:
+            return None
+        return Finding(
+            "problem",
+            check,
+            f"{calls:,} calls of the model with gradients on, and no update",
+            expected,
+            "without an update no weight ever changes",
+            "call loss.backward() and optimizer.step() for each batch",
+        )
+    if not calls:
+        return Finding(
+            "watch",
+            check,
+            f"{seen.updates:,} updates, and no call of the model was seen",
+            expected,
+            "hooks see model(inputs), not model.forward(inputs) nor a call of its parts: most checks could not look",
+            "call the model itself, and hand it to relclf.watch before it is compiled or wrapped",
+        )
+    without = float(np.mean([each.backwards == 0 for each in seen.update_sample]))
+    if without > MOST:
+        return Finding(
+            "problem",
+            check,
+            f"{seen.updates:,} updates and {seen.backwards:,} backward passes: "
+            f"{without:.0%} of the updates had no new gradient",
+            expected,
+            "an update without a backward pass before it repeats an old gradient, or does nothing",
+            "put loss.backward() before optimizer.step(), both inside the loop over batches",
+        )
+    unused = float(np.median([each.unused for each in seen.update_sample]))
+    together = float(np.median([each.trained for each in seen.update_sample]))
+    if unused >= 1 and _are_training_batches(seen):
+        return Finding(
+            "problem",
+            check,
+            f"{calls:,} batches went through the model in train mode, {trained:,} of them were learned from, "
+            f"in {seen.updates:,} updates: 1 update for {calls / seen.updates:,.0f} batches",
+            expected,
+            "the network learns from one of many batches alone, so that a whole epoch counts as one update",
+            "move zero_grad(), backward() and step() into the loop over batches",
+        )
+    batches = seen.loader.batches if seen.loader else None
+    an_epoch = together >= SOME_ACCUMULATED and (
+        together >= 0.9 * batches if batches else _updates_see_everything(seen)
+    )
+    if an_epoch or together >= MANY_ACCUMULATED:
+        of = f"; the loader has {batches:,}" if batches else ""
+        return Finding(
+            "problem" if an_epoch else "watch",
+            check,
+            f"1 update for {together:,.0f} batches{of}",
+            expected,
+            "the gradients of many batches make one update, so that an epoch has few",
+            "call step() and zero_grad() inside the loop over batches, or every few batches",
+        )
+    return well(check, f"{seen.updates:,} updates for {trained:,} batches", expected)
+
+
+def gradients_not_cleared(seen: Observations) -> Finding | None:
+    """At the first backward pass after an update no gradient may be left."""
+    if seen.checked_gradients < 2:
+        return None
+    check, expected = "gradients-not-cleared", "at none: PyTorch adds a new gradient to what .grad holds"
+    kept, looked = seen.kept_gradients, seen.checked_gradients
+    measured = f"at {kept} of {looked} looked-at updates, gradients of the update before were still there"
+    if not kept:
+        return well(check, measured, expected)
+    return Finding(
+        "problem" if kept > MOST * looked else "watch",
+        check,
+        measured,
+        expected,
+        "each update follows the sum of all gradients so far: an old direction, with ever larger steps",
+        "call optimizer.zero_grad() for each update, before loss.backward()",
+    )
+
+
+def parameters_not_in_optimizer(seen: Observations) -> Finding | None:
+    """The optimiser must hold every trainable parameter of the model, and none of another model."""
+    trainable = [p for p in seen.parameters if p.trainable]
+    left_out = [p for p in trainable if not p.in_optimizer]
+    foreign = seen.optimizer.foreign
+    check, expected = (
+        "parameters-not-in-optimizer",
+        "every trainable parameter of the model, and no others",
+    )
+    if not left_out and not foreign:
+        return well(check, f"the optimiser has all {len(trainable)} trainable tensors", expected)
+    if not foreign and all(p.is_embedding for p in left_out):
+        return None  # perhaps on purpose: embeddings_frozen tells
+    others = f", and it has {foreign} tensors that the model lacks" if foreign else ""
+    return Finding(
+        "problem",
+        check,
+        f"the optimiser lacks {len(left_out)} of {len(trainable)} trainable tensors{_names(left_out)}{others}",
+        expected,
+        "what the optimiser does not have never changes, whatever its gradient",
+        "build the optimiser last, of the model that is trained: torch.optim.Adam(model.parameters())",
+    )
+
+
+def parameters_not_moving(seen: Observations) -> Finding | None:
+    """Every trainable parameter in the optimiser must have a gradient and change."""
+    parameters = [p for p in seen.parameters if p.trainable and p.in_optimizer and not p.is_embedding]
+    if seen.updates < 2 or not seen.looked or not parameters:
+        return None
+    check, expected = "parameters-not-moving", "every trainable tensor changes at the first updates"
+    if seen.empty_steps > MOST * seen.looked:
+        return Finding(
+            "problem",
+            check,
+            f"at {seen.empty_steps} of {seen.looked} looked-at updates no parameter had a gradient other than 0",
+            expected,
+            "gradients that are cleared or cut off before the update leave nothing to learn from",
+            "call optimizer.zero_grad() before loss.backward(), not between it and optimizer.step()",
+        )
+    still = [p for p in parameters if not p.moved]
+    if not still:
+        return well(check, f"all {len(parameters)} tensors move", expected)
+    share = sum(p.size for p in still) / sum(p.size for p in parameters)
+    reason = "although they have gradients" if any(p.gradients for p in still) else "no gradient reached them"
+    return Finding(
+        "problem" if share > MOST else "watch",
+        check,
+        f"{len(still)} of {len(parameters)} tensors have not changed in {seen.updates:,} updates"
+        f"{_names(still)}; {reason}",
+        expected,
+        "a tensor that no gradient reaches (detach, .data, no_grad, an unused layer) cannot learn",
+        "follow the loss back to it: no .detach(), .item(), .data or torch.no_grad() on the way",
+    )
+
+
+def embeddings_frozen(seen: Observations) -> Finding | None:
+    """An embedding that does not learn must have been learned before."""
+    embeddings = [p for p in seen.parameters if p.is_embedding]
+    if not embeddings or seen.updates < ENOUGH_UPDATES or not any(p.moved for p in seen.parameters):
+        return None
+    check, expected = "embeddings-frozen", "embeddings that learn, or that were learned before"
+    still = sorted((p for p in embeddings if not p.moved), key=lambda p: (not p.random_rows, -p.size))
+    if not still:
+        return well(check, f"all {len(embeddings)} embeddings move", expected)
+    first = still[0]
+    rows = f"{first.name} {list(first.shape)} has not changed in {seen.updates:,} updates"
+    if not first.random_rows:
+        return well(
+            check, f"{rows}; its rows differ in length and lean one way, as learned ones do", expected
+        )
+    reason = (
+        "requires_grad is False"
+        if not first.trainable
+        else "no gradient reaches it"
+        if first.in_optimizer
+        else "the optimiser does not have it"
+    )
+    return Finding(
+        "problem",
+        check,
+        f"{rows} ({reason}), and its rows look drawn at random: of one length, without a common direction",
+        expected,
+        "words whose random vectors stay random never become alike",
+        f"train {first.name}: requires_grad True, and among the optimiser's parameters; or load word vectors",
+    )
+
+
+def accumulation_not_averaged(seen: Observations) -> Finding | None:
+    """Where several batches make one update, their gradients are to be divided by their number."""
+    backwards = float(np.median([each.backwards for each in seen.update_sample] or [0]))
+    scores = seen.scores
+    if backwards <= 1 or not scores.weights or scores.fits["other"] > MOST * scores.looked:
+        return None
+    weight = float(np.median(scores.weights))
+    check, expected = "accumulation-not-averaged", "1 together: the mean over all sentences of the update"
+    measured = f"{backwards:.0f} backward passes an update, whose sentences weigh {weight:.2f} together"
+    if abs(weight / backwards - 1) > 0.1 or seen.optimizer.name in SCALE_FREE:
+        return well(check, measured, expected)
+    return Finding(
+        "problem",
+        check,
+        measured,
+        expected,
+        f"with {seen.optimizer.name} the steps are {backwards:.0f} times as long as the learning rate says",
+        f"(loss / {backwards:.0f}).backward()",
+    )
+
+
+SCALE_FREE = {"Adam", "AdamW", "NAdam", "RAdam", "Adamax", "RMSprop", "Adagrad", "Adadelta", "Adafactor"}
+"""Optimisers that divide by the gradient's size, so that its scale changes next to nothing."""
+
+
+def eval_mode_while_training(seen: Observations) -> Finding | None:
+    """Batches that are learned from go through the model in train mode."""
+    trained, wrong = seen.forwards.trained, seen.forwards.trained_in_eval_mode
+    if not trained:
+        return None
+    check, expected = (
+        "eval-mode-while-training",
+        "none: model.train() at the start, and after each evaluation",
+    )
+    measured = f"{wrong:,} of {trained:,} training batches went through the model in eval mode"
+    if wrong <= MOST * trained:
+        return well(check, measured, expected)
+    return Finding(
+        "problem" if seen.depends_on_mode else "watch",
+        check,
+        measured,
+        expected,
+        "dropout and batch normalisation are off while it learns"
+        if seen.depends_on_mode
+        else "no module of this model depends on the mode; one that is added later will",
+        "call model.train() at the start of each epoch",
+    )
+
+
+def train_mode_while_evaluating(seen: Observations) -> Finding | None:
+    """Evaluation goes through the model in eval mode."""
+    stray = _stray_calls(seen)
+    wrong, calls = seen.forwards.evaluated_in_train_mode + stray, seen.evaluations + stray
+    if not calls:
+        return None
+    check, expected = "train-mode-while-evaluating", "none: model.eval() before evaluating"
+    measured = f"{wrong:,} of {calls:,} batches that were not learned from went through in train mode"
+    if wrong <= MOST * calls:
+        return well(check, measured, expected)
+    return Finding(
+        "problem" if seen.depends_on_mode else "watch",
+        check,
+        measured,
+        expected,
+        "dropout zeroes values in evaluation too: scores are lower, and differ each time"
+        if seen.depends_on_mode
+        else "no module of this model depends on the mode; one that is added later will",
+        "call model.eval() before evaluating, and model.train() after it",
+    )
+
+
+def gradients_while_evaluating(seen: Observations) -> Finding | None:
+    """Evaluation needs no gradients."""
+    stray = _stray_calls(seen)
+    wrong, calls = seen.forwards.evaluated_with_gradients + stray, seen.evaluations + stray
+    if not calls:
+        return None
+    check, expected = "gradients-while-evaluating", "none: evaluation inside torch.no_grad()"
+    measured = f"{wrong:,} of {calls:,} evaluation batches were run with gradients on"
+    if wrong <= MOST * calls:
+        return well(check, measured, expected)
+    return Finding(
+        "problem",
+        check,
+        measured,
+        expected,
+        "each evaluation builds a graph that nobody uses: time and memory, though the scores are the same",
+        "with torch.no_grad(): around the evaluation",
+    )
+
+
+def loss_kept_with_graph(seen: Observations) -> Finding | None:
+    """What is added up over an epoch must be a number, not a loss with its graph."""
+    if not seen.updates:
+        return None
+    together = float(np.median([each.trained for each in seen.update_sample]))
+    check, expected = "loss-kept-with-graph", "none: a graph ends with its update"
+    measured = f"up to {seen.graphs_alive:,} graphs at a time were still in memory after their updates"
+    if seen.graphs_alive < max(ENOUGH_UPDATES, 3 * together):
+        return well(check, measured, expected)
+    return Finding(
+        "problem",
+        check,
+        measured,
+        expected,
+        "memory grows with each batch, and what is made of the sum goes through all of them",
+        "total += loss.item() instead of total += loss",
+    )
+
+
+def _updates_see_everything(seen: Observations) -> bool:
+    """Whether the sentences of one update are all that were ever learned from."""
+    sentences = len(np.unique(rows_of([batch.rows for batch in seen.batches])))
+    an_update = sum(len(batch.rows) for batch in seen.batches) / max(1, seen.updates)
+    return (
+        len(seen.batches) == seen.forwards.trained and seen.updates > 2 and an_update >= 0.9 * sentences > 0
+    )
+
+
+def _stray_calls(seen: Observations) -> int:
+    """Calls in train mode with gradients on that are an evaluation, and not a misplaced update."""
+    unused = [each.unused for each in seen.update_sample]
+    return seen.forwards.unused if unused and float(np.median(unused)) < 1 else 0
+
+
+def _are_training_batches(seen: Observations) -> bool:
+    """Whether the calls that were left unused had training sentences, and are no evaluation in train mode.
+
+    The sentences tell, where those learned from are also among the unused ones; else the size of the batches does.
+    """
+    own = [batch.rows for batch in seen.batches]
+    trained, unused = np.unique(rows_of(own)), rows_of(seen.unused_rows)
+    if not len(trained) or not len(unused):
+        return True
+    if np.isin(trained, unused).mean() > MOST:
+        return True
+    return bool(np.median([len(rows) for rows in own]) == np.median([len(rows) for rows in seen.unused_rows]))
+
+
+def _names(parameters: list[SeenParameter]) -> str:
+    shown = ", ".join(p.name for p in parameters[:3]) + (", ..." if len(parameters) > 3 else "")
+    return f" ({shown})" if shown else ""

@@ -1,0 +1,215 @@
+"""Short trainings on copies, from where a watched loop began: can the network fit, does its rate learn?"""
+
+import copy
+import math
+import statistics
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from relclf.diagnosis.findings import Finding, well
+from relclf.diagnosis.nested import scores_of
+from relclf.diagnosis.observations import Observations
+
+UPDATES = 100
+"""Updates of each trial of a rate."""
+OVERFIT_UPDATES = 300
+SENTENCES = 500
+"""Sentences to be learned by heart, at most."""
+OVERFIT_RATE = 1e-2
+"""Of Adam, which is a rate at which networks of any size here learn some hundred sentences by heart."""
+FITTED = 0.1
+"""Nats an example; DESIGN.md section 7 asks for 0.01 on 50 sentences, which are fewer."""
+LINEAR = 5.0
+"""Where ten times the rate gets so many times as far, weights have moved in proportion to the rate: hardly."""
+HARDLY = 0.05
+"""A share of the first loss that is no progress."""
+CLEARLY = 0.7
+"""A tenth of the rate is clearly better where its loss ends below this share."""
+USUAL_RATIOS = (1e-3, 5e-2)
+"""Update ratios of the first updates between which no rate is doubted (DESIGN.md section 7)."""
+SECONDS = 20.0
+"""No probe is begun after so many seconds of probing, nor one that would take longer."""
+
+
+@dataclass(frozen=True)
+class ProbeBatch:
+    """A batch that was trained on: what the model was called with, and its gold classes (batch,)."""
+
+    args: tuple[Any, ...]
+    kwargs: dict[str, Any]
+    gold: Tensor
+
+
+@dataclass(frozen=True)
+class Start:
+    """Copies of a model and its optimiser as they were before the loop, and the first batches of it."""
+
+    model: nn.Module
+    optimizer: torch.optim.Optimizer
+    batches: list[ProbeBatch]
+
+
+def probe_findings(seen: Observations, start: Start) -> Iterator[Finding]:
+    """too-simple, learning-rate-too-small and -too-large, as far as batches and time allow; changes nothing."""
+    if len(start.batches) < 2 or not seen.rates:
+        return
+    with _random_numbers_kept(start.model):
+        deadline = time.monotonic() + SECONDS
+        yield from _too_simple(start, deadline)
+        yield from _learning_rate(seen, start, deadline)
+
+
+def _too_simple(start: Start, deadline: float) -> Iterator[Finding]:
+    """A network that can learn what it is shown can learn few sentences by heart."""
+    model = copy.deepcopy(start.model)
+    _without_dropout(model)
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=OVERFIT_RATE)
+    batches = _first_sentences(start.batches)
+    first = last = _loss(model, batches)
+    for _ in range(OVERFIT_UPDATES):
+        last = _update(model, optimizer, batches)
+        if last < FITTED or not math.isfinite(last):
+            break
+        if time.monotonic() > deadline:
+            return
+    sentences = sum(len(batch.gold) for batch in batches)
+    check, expected = (
+        "too-simple",
+        f"below {FITTED} nats: any network of enough filters learns so few by heart",
+    )
+    measured = f"{sentences} sentences by heart: the loss went from {first:.3f} to {last:.3f}"
+    if last < FITTED:
+        yield well(check, measured, expected)
+    else:
+        yield Finding(
+            "problem",
+            check,
+            measured,
+            expected,
+            "a network that cannot learn a few sentences by heart cannot learn a corpus, however long",
+            "more filters (or units); else look at what cuts the inputs off from the scores",
+        )
+
+
+def _learning_rate(seen: Observations, start: Start, deadline: float) -> Iterator[Finding]:
+    """The rate is doubted where the update ratio is unusual; ten times or a tenth of it must then learn better."""
+    ratio = seen.first_update_ratio
+    if ratio is None:
+        return
+    check = "learning-rate-too-large" if ratio > USUAL_RATIOS[1] else "learning-rate-too-small"
+    low, high = USUAL_RATIOS
+    expected = f"{low:g} to {high:g} at the first updates of Adam, or else a rate that learns as well as its neighbours"
+    measured = f"update ratio {ratio:.2g} at the first updates"
+    if low <= ratio <= high:
+        yield well(check, measured, expected)
+        return
+    rate = max(seen.rates)
+    other = rate / 10 if check == "learning-rate-too-large" else rate * 10
+    first = _loss(start.model, start.batches)
+    own, trial = _trial(start, rate, deadline), _trial(start, other, deadline)
+    if own is None or trial is None:
+        return
+    measured += (
+        f"; {UPDATES} updates on copies took the loss from {first:.3f} to {own:.3f} at the rate {rate:g}, "
+        f"and to {trial:.3f} at {other:g}"
+    )
+    if check == "learning-rate-too-large":
+        wrong = math.isfinite(trial) and (not math.isfinite(own) or trial < CLEARLY * own)
+        why = "each update overshoots: it undoes what the one before has learned"
+    else:
+        hardly = first - own < HARDLY * first and _has_hardly_learned(seen)
+        wrong = hardly and first - trial > LINEAR * max(0.0, first - own)
+        why = "the weights have hardly left where they began; the same epochs would go many times as far"
+    if wrong:
+        yield Finding("problem", check, measured, expected, why, f"a learning rate of {other:g}")
+    else:
+        yield well(check, measured, expected)
+
+
+def _has_hardly_learned(seen: Observations) -> bool:
+    """Whether the later looked-at batches of the loop itself cost almost what the first ones did."""
+    losses = seen.scores.losses
+    half = len(losses) // 2
+    return half == 0 or statistics.mean(losses[half:]) > (1 - 2 * HARDLY) * statistics.mean(losses[:half])
+
+
+def _trial(start: Start, rate: float, deadline: float) -> float | None:
+    """The loss of the batches after UPDATES updates at this rate; None where time is up."""
+    model, optimizer = copy.deepcopy((start.model, start.optimizer))
+    rates = [float(group["lr"]) for group in optimizer.param_groups]
+    for group, own in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate * own / max(rates) if max(rates) else rate
+    model.train()
+    for index in range(UPDATES):
+        loss = _update(model, optimizer, [start.batches[index % len(start.batches)]])
+        if not math.isfinite(loss):
+            return math.inf
+        if time.monotonic() > deadline:
+            return None
+    return _loss(model, start.batches)
+
+
+def _update(model: nn.Module, optimizer: torch.optim.Optimizer, batches: list[ProbeBatch]) -> float:
+    """One update on the mean loss of the batches, which is returned."""
+    optimizer.zero_grad()
+    with torch.enable_grad():
+        loss = _mean_loss(model, batches)
+        torch.autograd.backward(loss)
+    optimizer.step()
+    return float(loss.detach())
+
+
+def _loss(model: nn.Module, batches: list[ProbeBatch]) -> float:
+    """Mean cross-entropy in eval mode; the model's mode is left as it was."""
+    training = model.training
+    model.eval()
+    with torch.no_grad():
+        loss = float(_mean_loss(model, batches))
+    model.train(training)
+    return loss
+
+
+def _mean_loss(model: nn.Module, batches: list[ProbeBatch]) -> Tensor:
+    total = torch.zeros((), device=batches[0].gold.device)
+    for batch in batches:
+        scores = scores_of(model(*batch.args, **batch.kwargs))
+        if scores is None:
+            raise ValueError("a model that gave scores of shape (batch, classes) gives none")
+        total = total + functional.cross_entropy(scores, batch.gold, reduction="sum")
+    return total / sum(len(batch.gold) for batch in batches)
+
+
+def _first_sentences(batches: list[ProbeBatch]) -> list[ProbeBatch]:
+    """Whole batches, up to SENTENCES sentences, one at least."""
+    chosen, sentences = [batches[0]], len(batches[0].gold)
+    for batch in batches[1:]:
+        sentences += len(batch.gold)
+        if sentences > SENTENCES:
+            break
+        chosen.append(batch)
+    return chosen
+
+
+def _without_dropout(model: nn.Module) -> None:
+    """Eval mode; recurrent layers, which cannot learn in it on CUDA, stay in train mode without their dropout."""
+    model.eval()
+    for module in model.modules():
+        if isinstance(module, nn.RNNBase):
+            module.dropout = 0.0
+            module.train()
+
+
+@contextmanager
+def _random_numbers_kept(model: nn.Module) -> Iterator[None]:
+    """Give the process its random numbers back as they were."""
+    devices = {p.device.index or 0 for p in model.parameters() if p.device.type == "cuda"}
+    with torch.random.fork_rng(devices=sorted(devices)):
+        torch.manual_seed(0)
+        yield

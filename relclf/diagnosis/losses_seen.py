@@ -1,0 +1,64 @@
+"""Tells from a gradient which loss it came from, and the gold classes and the loss itself with it.
+
+With scores z of shape (batch, classes), p = softmax(z) and gold class y, the gradient that reaches a row of z is
+
+    cross-entropy          s (p - e_y)
+    of softmax(z) again    s J(p) (softmax(p) - e_y),   J(p) = diag(p) - p p'
+    nll of z               -s e_y
+
+where s is the row's weight in the loss: 1/batch for a mean, times the weight of class y. In all of them y is the
+one entry that is negative, or most so. The loss that leaves the least of the gradient unexplained is the one.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+EXPLAINED = 0.05
+"""A loss explains a gradient if it leaves at most this share of its square: label smoothing at 0.1 leaves less."""
+
+
+@dataclass(frozen=True)
+class SeenLoss:
+    """What a gradient says of its loss."""
+
+    name: str
+    """cross-entropy, softmax twice, nll or other."""
+    gold: Tensor
+    """(batch,)."""
+    weight: float
+    """The sum of s over the batch: 1 for a mean without class weights."""
+    cross_entropy: float
+    """Mean of -log softmax(z) at gold, nats an example."""
+
+
+def seen_loss(scores: Tensor, gradient: Tensor) -> SeenLoss:
+    """scores and the gradient of the loss with respect to them, (batch, classes) each."""
+    scores, gradient = scores.detach().double(), gradient.detach().double()
+    gold = gradient.argmin(dim=1)
+    target = torch.zeros_like(scores).scatter_(1, gold[:, None], 1.0)
+    chances = scores.softmax(dim=1)
+    again = chances.softmax(dim=1) - target
+    through = chances * (again - (chances * again).sum(dim=1, keepdim=True))
+    shapes = {"cross-entropy": chances - target, "nll": -target, "softmax twice": through}
+    fits = {name: _fit(gradient, shape, gold) for name, shape in shapes.items()}
+    name = min(fits, key=lambda each: fits[each][0])
+    unexplained, weight = fits[name]
+    return SeenLoss(
+        name if unexplained <= EXPLAINED else "other",
+        gold,
+        weight,
+        float(-scores.log_softmax(dim=1).gather(1, gold[:, None]).mean()),
+    )
+
+
+def _fit(gradient: Tensor, shape: Tensor, gold: Tensor) -> tuple[float, float]:
+    """The share of the gradient's square that `shape`, times a weight a gold class, leaves; the weights' sum."""
+    classes = gradient.shape[1]
+    products = gradient.new_zeros(classes).index_add_(0, gold, (gradient * shape).sum(dim=1))
+    squares = gradient.new_zeros(classes).index_add_(0, gold, (shape * shape).sum(dim=1))
+    weights = (products / squares.clamp(min=1e-30))[gold]
+    left = gradient - weights[:, None] * shape
+    whole = float((gradient * gradient).sum())
+    return (float((left * left).sum()) / whole if whole else 1.0), float(weights.sum())

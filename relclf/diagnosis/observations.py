@@ -1,0 +1,212 @@
+"""What was seen of a training loop: counts of events, and samples of its numbers, as plain values."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int64]
+
+
+@dataclass
+class Forwards:
+    """How often the model was called, by what became of the call."""
+
+    trained: int = 0
+    """A gradient came back to its scores: they were trained on."""
+    trained_in_eval_mode: int = 0
+    """Of those, in eval mode."""
+    unused: int = 0
+    """In train mode with gradients on, and no gradient ever came back."""
+    evaluated: int = 0
+    """In eval mode without gradients."""
+    evaluated_with_gradients: int = 0
+    """In eval mode with gradients on, which never came back."""
+    evaluated_in_train_mode: int = 0
+    """In train mode without gradients."""
+
+
+@dataclass(frozen=True)
+class SeenUpdate:
+    """One call of the optimiser, and what led to it."""
+
+    trained: int
+    """Calls of the model since the update before, to whose scores a gradient came back."""
+    unused: int
+    """Calls in train mode with gradients on to which none came back."""
+    backwards: int
+    """Backward passes since the update before."""
+
+
+@dataclass
+class SeenParameter:
+    """A parameter of the model, and its numbers at the updates that were looked at."""
+
+    name: str
+    shape: tuple[int, ...]
+    is_embedding: bool
+    trainable: bool
+    in_optimizer: bool
+    moved: bool = False
+    """Whether it was ever seen to differ from what it was at first."""
+    gradients: int = 0
+    """Looked-at updates at which it had a gradient that is not zero."""
+    gradient_norms: list[float] = field(default_factory=list)
+    update_ratios: list[float] = field(default_factory=list)
+    """std of the change over std of the values, one a looked-at update; a sample of large ones."""
+    decay_ratios: list[float] = field(default_factory=list)
+    """Norm of what weight decay pulls over norm of what the gradient pulls."""
+    dead_rows: float = 0.0
+    """Share of its rows (outputs) whose gradient was zero at all of the last looked-at updates."""
+    random_rows: bool = False
+    """An embedding whose rows look drawn from one normal distribution, as PyTorch's default."""
+    one_row_asked: bool = False
+    """An embedding of which all looked-at calls asked for one and the same row."""
+
+    @property
+    def size(self) -> int:
+        """The number of its values."""
+        return int(np.prod(self.shape))
+
+
+@dataclass
+class SeenScores:
+    """What the scores (batch, classes) and the gradients that came back to them tell about the loss."""
+
+    classes: int = 0
+    looked: int = 0
+    """Batches looked at."""
+    probabilities: int = 0
+    """Batches whose rows were probabilities: none negative, sum 1."""
+    squeezed: int = 0
+    """Batches all of whose scores lay between 0 and 1, and whose rows did not sum to 1."""
+    log_probabilities: int = 0
+    fits: Counter[str] = field(default_factory=Counter)
+    """Batches by the loss that explains the gradient: cross-entropy, softmax twice, nll, other."""
+    weights: list[float] = field(default_factory=list)
+    """A looked-at update: the sum over its sentences of their weight in the gradient; 1 for a mean."""
+    first_losses: list[float] = field(default_factory=list)
+    """Cross-entropy of the first batches, nats an example."""
+    losses: list[float] = field(default_factory=list)
+    """Cross-entropy of every looked-at batch."""
+    criterion_got_probabilities: bool = False
+    """The criterion, where one was handed in, was seen to be given probabilities."""
+
+
+@dataclass(frozen=True)
+class SeenEpoch:
+    """What `watch.epoch` was told, and where the loop was then."""
+
+    updates: int
+    """So far."""
+    trained: int
+    """Sentences in batches trained on, so far."""
+    batches: int
+    """Batches trained on, so far."""
+    batch_losses: float | None
+    """Mean cross-entropy of the looked-at batches since the epoch before."""
+    train_loss: float | None
+    dev_loss: float | None
+    score: float | None
+    gold: Ids | None
+    predicted: Ids | None
+
+
+@dataclass(frozen=True)
+class SeenBatch:
+    """The sentences of a batch that was trained on."""
+
+    rows: Ids
+    """(sentences,) a fingerprint each."""
+    gold: Ids | None
+    """(sentences,) as the gradient tells, or the criterion."""
+
+
+@dataclass(frozen=True)
+class LoaderFacts:
+    """What the training's loader says of itself; None where it does not."""
+
+    batches: int | None
+    sentences: int | None
+    shuffles: bool | None
+
+
+@dataclass(frozen=True)
+class OptimizerFacts:
+    """The optimiser by name, with the settings of its parameter groups."""
+
+    name: str
+    groups: tuple[dict[str, Any], ...]
+    parameters: int
+    foreign: int
+    """Its parameters that the model does not have."""
+
+    @property
+    def learning_rate(self) -> float:
+        """The largest of its groups."""
+        return max((float(group["lr"]) for group in self.groups if "lr" in group), default=0.0)
+
+    @property
+    def decay(self) -> float:
+        """The largest weight decay of its groups."""
+        return max((float(group.get("weight_decay") or 0) for group in self.groups), default=0.0)
+
+
+@dataclass
+class Observations:
+    """Everything that was seen of a loop."""
+
+    optimizer: OptimizerFacts
+    loader: LoaderFacts | None
+    parameters: list[SeenParameter]
+    dropout: dict[str, float]
+    """Modules that drop values, and their rates."""
+    depends_on_mode: bool
+    """Whether a module of the model behaves differently in train and in eval mode."""
+    forwards: Forwards = field(default_factory=Forwards)
+    updates: int = 0
+    backwards: int = 0
+    update_sample: list[SeenUpdate] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    """The largest learning rate at each looked-at update."""
+    looked: int = 0
+    """Updates looked at closely."""
+    kept_gradients: int = 0
+    """First backward passes after a looked-at update that found gradients of before it."""
+    checked_gradients: int = 0
+    """Of how many."""
+    empty_steps: int = 0
+    """Looked-at updates at which no parameter had a gradient other than zero."""
+    clipped: list[tuple[float, float]] = field(default_factory=list)
+    """A looked-at update: the gradient's norm after the backward pass, and at the update."""
+    graphs_alive: int = 0
+    """The most calls at a time whose graph was kept though their update was long done."""
+    not_finite: str | None = None
+    """Where the first number that is not finite was seen."""
+    scores: SeenScores = field(default_factory=SeenScores)
+    batches: list[SeenBatch] = field(default_factory=list)
+    """The first batches trained on, in order."""
+    unused_rows: list[Ids] = field(default_factory=list)
+    evaluated_rows: list[Ids] = field(default_factory=list)
+    epochs: list[SeenEpoch] = field(default_factory=list)
+
+    @property
+    def first_update_ratio(self) -> float | None:
+        """The median over weights (no embeddings, no biases) of the median ratio of the first looked-at updates."""
+        weights = [p for p in self.parameters if p.trainable and not p.is_embedding and len(p.shape) > 1]
+        ratios = [float(np.median(p.update_ratios[:10])) for p in weights if p.update_ratios]
+        return float(np.median(ratios)) if ratios else None
+
+    @property
+    def evaluations(self) -> int:
+        """Calls of the model that look like evaluation, whatever its mode."""
+        f = self.forwards
+        return f.evaluated + f.evaluated_with_gradients + f.evaluated_in_train_mode
+
+
+def rows_of(batches: Sequence[Ids]) -> Ids:
+    """All fingerprints, one after the other."""
+    return np.concatenate(batches) if batches else np.zeros(0, dtype=np.int64)

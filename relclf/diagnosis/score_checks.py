@@ -1,0 +1,98 @@
+"""The checks of a watched loop's scores and losses."""
+
+import math
+
+from relclf.diagnosis.findings import Finding, well
+from relclf.diagnosis.observations import Observations
+
+MOST = 0.5
+"""A share of the looked-at batches that makes a rule."""
+ENOUGH_BATCHES = 10
+
+
+def not_finite(seen: Observations) -> Finding | None:
+    """No score and no gradient may be NaN or infinite."""
+    if not seen.updates and seen.not_finite is None:
+        return None
+    check, expected = "not-finite", "finite numbers only"
+    if seen.not_finite is None:
+        return well(check, "all looked-at scores and gradients are finite", expected)
+    of_loss = "gradient of the loss" in seen.not_finite
+    return Finding(
+        "problem",
+        check,
+        f"the first number that is not finite was in {seen.not_finite}",
+        expected,
+        "the loss itself divides by zero, or takes the logarithm of zero"
+        if of_loss
+        else "weights or activations have grown beyond what floating point holds",
+        "torch.nn.functional.cross_entropy(scores, gold) on raw scores instead of log(softmax(scores))"
+        if of_loss
+        else "a smaller learning rate, and torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)",
+    )
+
+
+def softmax_before_loss(seen: Observations) -> Finding | None:
+    """Cross-entropy takes raw scores; it applies the softmax itself."""
+    scores = seen.scores
+    if not scores.looked:
+        return None
+    check, expected = (
+        "softmax-before-loss",
+        "raw scores: cross-entropy applies the softmax itself (PyTorch, CrossEntropyLoss)",
+    )
+    floor = math.log(1 + (scores.classes - 1) / math.e)
+    ends = f"so the loss cannot fall below {floor:.3f} for {scores.classes} classes"
+    crossed = scores.fits["cross-entropy"] > MOST * scores.looked
+    twice = scores.fits["softmax twice"]
+    if (crossed and scores.probabilities > MOST * scores.looked) or scores.criterion_got_probabilities:
+        measured = f"the scores given to cross-entropy are probabilities (each row sums to 1), {ends}"
+    elif twice > MOST * scores.looked:
+        measured = f"in {twice} of {scores.looked} looked-at batches the gradient went through a second softmax, {ends}"
+    elif crossed and scores.squeezed == scores.looked >= ENOUGH_BATCHES:
+        measured = f"all scores of {scores.looked} looked-at batches lie between 0 and 1, as after a sigmoid"
+    elif crossed and scores.log_probabilities > MOST * scores.looked:
+        return Finding(
+            "watch",
+            check,
+            "the scores given to cross-entropy are log-probabilities: log-softmax is applied twice",
+            expected,
+            "the second one changes no number; it costs time, and hides what is meant",
+            "leave log_softmax out of the model, or use torch.nn.NLLLoss",
+        )
+    else:
+        return well(check, f"raw scores in {scores.looked} looked-at batches", expected)
+    return Finding(
+        "problem",
+        check,
+        measured,
+        expected,
+        "scores between 0 and 1 cannot say that they are sure, and their gradients fade",
+        "give the raw scores to the loss; apply softmax (or sigmoid) where probabilities are shown",
+    )
+
+
+def loss_at_init(seen: Observations) -> Finding | None:
+    """Before the first update the loss is that of guessing, ln C."""
+    scores = seen.scores
+    if not scores.first_losses:
+        return None
+    first, guessing = scores.first_losses[0], math.log(scores.classes)
+    check, expected = (
+        "loss-at-init",
+        f"about ln {scores.classes} = {guessing:.3f}, less than twice that even with embeddings drawn from N(0, 1)",
+    )
+    measured = f"{first:.3f} nats in the first batch"
+    if first <= 2 * guessing:
+        return well(check, measured, expected)
+    return Finding(
+        "watch",
+        check,
+        measured,
+        expected,
+        "large first scores are sure and wrong; the first updates go into taking them back",
+        "draw embeddings with a smaller spread (std 0.1), or scale the last layer's weights down",
+    )
+
+
+CHECKS = (not_finite, softmax_before_loss, loss_at_init)

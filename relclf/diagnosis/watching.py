@@ -1,0 +1,607 @@
+"""Watches a training loop that somebody wrote by hand, through hooks that change none of its numbers."""
+
+import copy
+import weakref
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
+
+from relclf.diagnosis.findings import in_order
+from relclf.diagnosis.loop_checks import loop_findings
+from relclf.diagnosis.loop_probes import ProbeBatch, Start, probe_findings
+from relclf.diagnosis.losses_seen import seen_loss
+from relclf.diagnosis.nested import by_row, detached, scores_of, tensors_in
+from relclf.diagnosis.observations import (
+    LoaderFacts,
+    Observations,
+    OptimizerFacts,
+    SeenBatch,
+    SeenEpoch,
+    SeenParameter,
+    SeenUpdate,
+)
+from relclf.diagnosis.report import Report
+from relclf.errors import UserMistake
+
+FIRST_UPDATES = 10
+"""The first updates are all looked at closely."""
+EVERY = 50
+"""Of the others one in so many."""
+SAMPLE = 4096
+"""Values of a parameter that are looked at, evenly spread."""
+FINGERPRINTED = 1_000_000
+"""Sentences whose fingerprints are kept, of each kind."""
+COLUMNS = 256
+"""Values of a row that its fingerprint is made of."""
+LAST_GRADIENTS = 5
+"""Looked-at updates over which a row must be without gradient to count as dead."""
+MOST_WAITING = 10_000
+"""Calls without an update after which they are counted."""
+MOST_UPDATES = 5_000
+"""Updates whose calls are kept, one by one."""
+KEPT_BYTES = 2**26
+"""Of batches and of the model that are kept for probes, each."""
+MOST_GRAPHS = 1_000
+"""Graphs that are counted at a time."""
+CLOSE = 1e-4
+"""How near to 1 the sum of probabilities is."""
+_DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
+_BY_MODE = (*_DROPOUT, nn.modules.batchnorm._BatchNorm)
+
+
+def watch(
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    criterion: Callable[..., Any] | None = None,
+    loader: Any = None,
+    *,
+    every: int = EVERY,
+) -> "Watch":
+    """Watch the loop that follows; call `.report()` after it, or use the result in a `with` statement.
+
+    criterion: the loss, which sharpens the checks of scores. loader: what yields the training batches, which tells
+    how many there are. every: after the first ten updates one in so many is looked at closely.
+    Raises UserMistake where model or optimiser are of another kind.
+    """
+    return Watch(model, optimizer, criterion, loader, every=every)
+
+
+class Watch:
+    """Counts calls of the model, backward passes and updates, and samples scores, gradients and weights."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        criterion: Callable[..., Any] | None = None,
+        loader: Any = None,
+        *,
+        every: int = EVERY,
+    ) -> None:
+        _check_kinds(model, optimizer)
+        self._model = model
+        self._optimizer = optimizer
+        self._every = every
+        self._parameters = _named_parameters(model)
+        embeddings = {id(m.weight) for m in model.modules() if isinstance(m, nn.Embedding | nn.EmbeddingBag)}
+        self._seen = Observations(
+            _optimizer_facts(optimizer, self._parameters),
+            _loader_facts(loader),
+            [_seen_parameter(name, p, id(p) in embeddings) for name, p in self._parameters.items()],
+            {name: float(m.p) for name, m in model.named_modules() if isinstance(m, _DROPOUT)},
+            any(isinstance(module, _BY_MODE) for module in model.modules()),
+        )
+        self._first_values = [_sample(p) for p in self._parameters.values()]
+        self._before: list[Tensor] = []
+        self._alive_rows = [deque[Tensor](maxlen=LAST_GRADIENTS) for _ in self._parameters]
+        self._asked_rows: dict[int, set[int]] = {}
+        self._counts = [0] * len(self._parameters)
+        """Backward passes that reached each parameter, since the last update."""
+        self._backward_norms: dict[int, Tensor] = {}
+        self._waiting: list[_Call] = []
+        """Calls since the last update, in train mode with gradients on."""
+        self._graphs: list[weakref.ref[_Graph]] = []
+        """Those of calls whose update is done, and that still live."""
+        self._backward_begun = False
+        self._weight = 0.0
+        """Of the sentences of the batches since the last update, in their gradients."""
+        self._losses_since_epoch: list[float] = []
+        self._trained_sentences = 0
+        self._fingerprints = {"trained": 0, "unused": 0, "evaluated": 0}
+        self._mixers: dict[tuple[int, int], Tensor] = {}
+        self._pending: list[tuple[str, Tensor, Tensor | None]] = []
+        self._start = _copies(model, optimizer)
+        self._kept_bytes = 0
+        self._handles: list[Any] = []
+        self._add_hooks(criterion)
+
+    # what the loop may call
+
+    def epoch(
+        self,
+        train_loss: float | None = None,
+        dev_loss: float | None = None,
+        score: float | None = None,
+        gold: Sequence[int] | None = None,
+        predicted: Sequence[int] | None = None,
+    ) -> None:
+        """Say that an epoch has ended, with whatever is known of it. score in [0, 1]; ids of classes from 0."""
+        if (gold is None) != (predicted is None):
+            raise UserMistake("watch.epoch: gold and predicted belong together; hand in both, or neither.")
+        golds, predictions = _ids(gold, "gold"), _ids(predicted, "predicted")
+        if golds is not None and predictions is not None and len(golds) != len(predictions):
+            raise UserMistake(
+                f"watch.epoch: gold has {len(golds)} ids and predicted {len(predictions)}; both are of dev."
+            )
+        losses, self._losses_since_epoch = self._losses_since_epoch, []
+        self._seen.epochs.append(
+            SeenEpoch(
+                self._seen.updates,
+                self._trained_sentences,
+                self._seen.forwards.trained,
+                float(np.mean(losses)) if losses else None,
+                _number(train_loss, "train_loss"),
+                _number(dev_loss, "dev_loss"),
+                _number(score, "score"),
+                golds,
+                predictions,
+            )
+        )
+
+    def report(self, show: bool = False) -> Report:
+        """The findings so far, gravest first and causes before symptoms; printed where `show` asks for it."""
+        seen = self.observations()
+        found = loop_findings(seen)
+        if self._start is not None:
+            found += probe_findings(seen, self._start)
+        report = Report(in_order(found))
+        if show:
+            print(report)
+        return report
+
+    def close(self) -> None:
+        """Remove every hook; the loop goes on unwatched."""
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+        self.report(show=True)
+
+    def observations(self) -> Observations:
+        """Everything seen so far, as plain values."""
+        self._settle_calls(final=True)
+        self._read_fingerprints()
+        for index, (name, parameter) in enumerate(self._parameters.items()):
+            seen = self._seen.parameters[index]
+            seen.moved = seen.moved or not torch.equal(_sample(parameter), self._first_values[index])
+            seen.dead_rows = _dead_share(self._alive_rows[index])
+            seen.one_row_asked = len(self._asked_rows.get(index, ())) == 1
+            seen.in_optimizer = name in _names_in(self._optimizer, self._parameters)
+        self._seen.optimizer = _optimizer_facts(self._optimizer, self._parameters)
+        return copy.deepcopy(self._seen)
+
+    # what the hooks call
+
+    def _add_hooks(self, criterion: Callable[..., Any] | None) -> None:
+        add = self._handles.append
+        add(self._model.register_forward_hook(self._after_call, with_kwargs=True))
+        add(self._optimizer.register_step_pre_hook(lambda *_: self._before_step()))
+        add(self._optimizer.register_step_post_hook(lambda *_: self._after_step()))
+        for index, parameter in enumerate(self._parameters.values()):
+            if parameter.requires_grad:
+                hook = self._after_backward_of(index)
+                add(parameter.register_post_accumulate_grad_hook(hook))  # type: ignore[no-untyped-call]
+        numbers = {id(p): index for index, p in enumerate(self._parameters.values())}
+        for module in self._model.modules():
+            if (
+                isinstance(module, nn.Embedding)
+                and module.num_embeddings > 1
+                and id(module.weight) in numbers
+            ):
+                add(module.register_forward_pre_hook(self._before_look_up_in(numbers[id(module.weight)])))
+        if isinstance(criterion, nn.CrossEntropyLoss):
+            add(criterion.register_forward_pre_hook(self._before_loss))
+
+    @property
+    def _looking(self) -> bool:
+        """Whether the update that comes is one of those looked at closely."""
+        return self._seen.updates < FIRST_UPDATES or self._seen.updates % self._every == 0
+
+    def _after_call(
+        self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
+    ) -> None:
+        differentiable = [t for t in tensors_in(output) if t.requires_grad]
+        scores = scores_of(output)
+        call = _Call(model.training, bool(differentiable), len(scores) if scores is not None else 0)
+        if scores is not None:
+            call.fingerprints = self._fingerprint(scores, args, kwargs)
+            if model.training and self._looking and self._start is not None:
+                call.inputs = self._kept_inputs(args, kwargs)
+        self._waiting.append(call)
+        if differentiable:
+            graph = _Graph()
+            call.graph = weakref.ref(graph)
+            watched = scores if scores is not None and scores.requires_grad else differentiable[0]
+            hook = self._after_gradient_of(call, None if scores is None else scores.detach(), graph)
+            watched.register_hook(hook)  # type: ignore[no-untyped-call]
+        if len(self._waiting) >= MOST_WAITING:
+            self._settle_calls(final=False)
+
+    def _after_gradient_of(
+        self, call: "_Call", scores: Tensor | None, graph: "_Graph"
+    ) -> Callable[[Tensor], None]:
+        def after_gradient(
+            gradient: Tensor, graph: "_Graph" = graph
+        ) -> None:  # whose end is that of the graph
+            self._after_gradient(call, scores, gradient)
+
+        return after_gradient
+
+    @torch.no_grad()
+    def _after_gradient(self, call: "_Call", scores: Tensor | None, gradient: Tensor) -> None:
+        """A gradient has come back to the scores of a call; parameters get theirs after this."""
+        seen = self._seen
+        if call.settled and not call.trained:  # it comes after the next update
+            seen.forwards.unused -= call.training
+            seen.forwards.evaluated_with_gradients -= not call.training
+            seen.forwards.trained += 1
+        call.trained = True
+        if self._looking and not any(self._counts) and seen.updates and not self._backward_begun:
+            seen.checked_gradients += 1
+            seen.kept_gradients += _any_gradient(self._optimizer)
+        self._backward_begun = True
+        if scores is None or scores.shape != gradient.shape:
+            return
+        if seen.not_finite is None and (self._looking or gradient.device.type == "cpu"):
+            self._look_for_not_finite(scores, gradient)
+        if self._looking and seen.not_finite is None:
+            self._look_at_scores(call, scores, gradient)
+
+    def _look_at_scores(self, call: "_Call", scores: Tensor, gradient: Tensor) -> None:
+        seen = self._seen.scores
+        loss = seen_loss(scores, gradient)
+        seen.classes = scores.shape[1]
+        seen.looked += 1
+        seen.probabilities += _are_probabilities(scores)
+        seen.squeezed += bool((scores >= 0).all() and (scores <= 1).all()) and not _are_probabilities(scores)
+        seen.log_probabilities += bool((scores.logsumexp(dim=1).abs() < CLOSE).all())
+        seen.fits[loss.name] += 1
+        self._weight += loss.weight
+        if loss.name in ("cross-entropy", "nll"):
+            call.gold = loss.gold
+            if call.inputs is not None and self._start is not None:
+                self._start.batches.append(ProbeBatch(*call.inputs, loss.gold))
+            if not self._seen.updates:
+                seen.first_losses.append(loss.cross_entropy)
+            seen.losses.append(loss.cross_entropy)
+            self._losses_since_epoch.append(loss.cross_entropy)
+
+    def _kept_inputs(self, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]] | None:
+        """A copy of what the model was called with; None where enough is kept."""
+        size = sum(tensor.nbytes for tensor in tensors_in((args, kwargs)))
+        if (
+            self._start is None
+            or len(self._start.batches) >= FIRST_UPDATES
+            or self._kept_bytes + size > KEPT_BYTES
+        ):
+            return None
+        self._kept_bytes += size
+        kept: tuple[Any, dict[str, Any]] = copy.deepcopy(detached((args, kwargs)))
+        return kept
+
+    def _look_for_not_finite(self, scores: Tensor, gradient: Tensor) -> None:
+        if bool(gradient.sum().isfinite()) and bool(scores.sum().isfinite()):
+            return
+        place = f"at update {self._seen.updates + 1}"
+        broken = [name for name, p in self._parameters.items() if not bool(p.detach().isfinite().all())]
+        if broken:
+            self._seen.not_finite = f"the weights of {broken[0]} {place}"
+        elif not bool(scores.isfinite().all()):
+            self._seen.not_finite = f"the model's scores {place}, of finite weights"
+        elif not bool(gradient.isfinite().all()):
+            self._seen.not_finite = f"the gradient of the loss {place}, of finite scores"
+
+    def _after_backward_of(self, index: int) -> Callable[[Tensor], None]:
+        def after_backward(parameter: Tensor) -> None:
+            self._counts[index] += 1
+            if self._looking and parameter.grad is not None:
+                self._backward_norms[index] = torch.linalg.vector_norm(parameter.grad.detach())
+
+        return after_backward
+
+    def _before_look_up_in(self, index: int) -> Callable[[nn.Module, tuple[Any, ...]], None]:
+        def before_look_up(module: nn.Module, args: tuple[Any, ...]) -> None:
+            asked = self._asked_rows.setdefault(index, set())
+            if self._looking and len(asked) < 2 and args and isinstance(args[0], Tensor) and args[0].numel():
+                ids = args[0].detach()
+                padding = getattr(module, "padding_idx", None)
+                real = ids[ids != padding] if padding is not None else ids
+                ids = real if real.numel() else ids
+                asked |= {int(ids.min()), int(ids.max())}
+
+        return before_look_up
+
+    def _before_loss(self, _: nn.Module, args: tuple[Any, ...]) -> None:
+        if self._looking and args and isinstance(args[0], Tensor) and args[0].dim() == 2:
+            self._seen.scores.criterion_got_probabilities |= _are_probabilities(args[0].detach())
+
+    @torch.no_grad()
+    def _before_step(self) -> None:
+        if not self._looking:
+            return
+        seen = self._seen
+        groups = {id(p): group for group in self._optimizer.param_groups for p in group["params"]}
+        squares: list[Tensor] = []
+        for index, parameter in enumerate(self._parameters.values()):
+            gradient = parameter.grad
+            if gradient is None or gradient.is_sparse:
+                continue
+            size = torch.linalg.vector_norm(gradient)
+            squares.append(size.square())
+            self._look_at_gradient(index, parameter, gradient, float(size), groups.get(id(parameter)))
+        norm = float(torch.stack(squares).sum().sqrt()) if squares else 0.0
+        if self._backward_norms and norm:
+            before = torch.stack([value.square() for value in self._backward_norms.values()]).sum().sqrt()
+            seen.clipped.append((float(before), norm))
+        seen.empty_steps += norm == 0
+        seen.rates.append(max((float(group["lr"]) for group in groups.values()), default=0.0))
+        self._before = [_sample(p) for p in self._parameters.values()]
+
+    def _look_at_gradient(
+        self, index: int, parameter: Tensor, gradient: Tensor, size: float, group: Mapping[str, Any] | None
+    ) -> None:
+        seen = self._seen.parameters[index]
+        seen.gradients += size > 0
+        seen.gradient_norms.append(size)
+        if parameter.dim() > 1 and not seen.is_embedding:
+            self._alive_rows[index].append(gradient.flatten(1).abs().amax(dim=1) > 0)
+        if group and group.get("weight_decay") and not _decays_by_itself(self._optimizer, group) and size:
+            pull = float(group["weight_decay"]) * float(torch.linalg.vector_norm(parameter.detach()))
+            seen.decay_ratios.append(pull / size)
+
+    @torch.no_grad()
+    def _after_step(self) -> None:
+        seen = self._seen
+        if self._looking:
+            self._look_at_changes()
+            seen.looked += 1
+            if self._weight:
+                seen.scores.weights.append(self._weight)
+        trained = sum(call.trained for call in self._waiting)
+        unused = sum(call.training and call.gradients and not call.trained for call in self._waiting)
+        backwards = max(self._counts, default=0)
+        if len(seen.update_sample) < MOST_UPDATES:
+            seen.update_sample.append(SeenUpdate(trained, unused, backwards))
+        seen.backwards += backwards
+        seen.updates += 1
+        self._graphs = [graph for graph in self._graphs if graph() is not None][-MOST_GRAPHS:]
+        seen.graphs_alive = max(seen.graphs_alive, len(self._graphs))
+        self._settle_calls(final=False)
+        self._counts = [0] * len(self._counts)
+        self._backward_norms = {}
+        self._backward_begun = False
+        self._weight = 0.0
+
+    def _look_at_changes(self) -> None:
+        groups = {id(p): group for group in self._optimizer.param_groups for p in group["params"]}
+        for seen, parameter, before in zip(
+            self._seen.parameters, self._parameters.values(), self._before, strict=True
+        ):
+            change = _sample(parameter) - before
+            if bool(change.any()):
+                seen.moved = True
+            if before.numel() > 1 and float(before.std()):
+                seen.update_ratios.append(float(change.std() / before.std()))
+            group = groups.get(id(parameter))
+            if group and group.get("weight_decay") and _decays_by_itself(self._optimizer, group):
+                pull = float(group["lr"]) * float(group["weight_decay"]) * before
+                rest = float(torch.linalg.vector_norm(change + pull))
+                if rest:
+                    seen.decay_ratios.append(float(torch.linalg.vector_norm(pull)) / rest)
+
+    def _settle_calls(self, final: bool) -> None:
+        """Count what became of the calls since the last update."""
+        forwards = self._seen.forwards
+        for call in self._waiting:
+            if call.settled:
+                continue
+            call.settled = True
+            if call.trained:
+                forwards.trained += 1
+                forwards.trained_in_eval_mode += not call.training
+                self._trained_sentences += call.rows
+            elif call.gradients:
+                forwards.unused += call.training
+                forwards.evaluated_with_gradients += not call.training
+            else:
+                forwards.evaluated_in_train_mode += call.training
+                forwards.evaluated += not call.training
+            self._keep_fingerprints(call)
+            if call.graph is not None and call.graph() is not None:
+                self._graphs.append(call.graph)
+        if not final:
+            self._waiting = []
+
+    def _keep_fingerprints(self, call: "_Call") -> None:
+        kind = "trained" if call.trained else "unused" if call.training and call.gradients else "evaluated"
+        if call.fingerprints is not None and self._fingerprints[kind] < FINGERPRINTED:
+            self._fingerprints[kind] += call.rows
+            self._pending.append((kind, call.fingerprints, call.gold))
+
+    def _read_fingerprints(self) -> None:
+        """Bring the fingerprints, which may lie on an accelerator, to the host."""
+        seen = self._seen
+        for kind, rows, gold in self._pending:
+            ids = rows.cpu().numpy()
+            if kind == "trained":
+                seen.batches.append(SeenBatch(ids, None if gold is None else gold.cpu().numpy()))
+            else:
+                (seen.unused_rows if kind == "unused" else seen.evaluated_rows).append(ids)
+        self._pending = []
+
+    @torch.no_grad()
+    def _fingerprint(self, scores: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
+        """(rows,) int64, a number for each row of the inputs; padding with zeros does not change it."""
+        total = None
+        for number, tensor in enumerate(tensors_in((args, kwargs))):
+            rows = by_row(tensor.detach(), len(scores), COLUMNS)
+            if rows is None or not rows.shape[1]:
+                continue
+            mixer = self._mixer(number, rows)
+            part = (rows.to(torch.int64) * mixer[: rows.shape[1]]).sum(dim=1)
+            total = part if total is None else total + part
+        return total
+
+    def _mixer(self, number: int, rows: Tensor) -> Tensor:
+        key = number, rows.device.index or 0
+        if key not in self._mixers:
+            generator = torch.Generator().manual_seed(number)
+            mixer = torch.randint(-(2**62), 2**62, (COLUMNS,), generator=generator)
+            self._mixers[key] = mixer.to(rows.device)
+        return self._mixers[key]
+
+
+class _Graph:
+    """Lives as long as the graph of one call."""
+
+
+class _Call:
+    """One call of the model."""
+
+    def __init__(self, training: bool, gradients: bool, rows: int) -> None:
+        self.training = training
+        self.gradients = gradients
+        self.rows = rows
+        self.trained = False
+        self.settled = False
+        self.fingerprints: Tensor | None = None
+        self.gold: Tensor | None = None
+        self.inputs: tuple[Any, dict[str, Any]] | None = None
+        self.graph: weakref.ref[_Graph] | None = None
+
+
+def _check_kinds(model: Any, optimizer: Any) -> None:
+    if not isinstance(model, nn.Module):
+        raise UserMistake(f"watch: model is a {type(model).__name__}; it takes a torch.nn.Module.")
+    if not isinstance(optimizer, torch.optim.Optimizer):
+        raise UserMistake(
+            f"watch: optimizer is a {type(optimizer).__name__}; it takes a torch.optim.Optimizer, after the model."
+        )
+
+
+def _named_parameters(model: nn.Module) -> dict[str, nn.Parameter]:
+    return {name: p for name, p in model.named_parameters() if not isinstance(p, nn.UninitializedParameter)}
+
+
+def _copies(model: nn.Module, optimizer: torch.optim.Optimizer) -> Start | None:
+    """Model and optimiser as they are before the loop; None where they are large, or no copy can be made."""
+    if sum(p.nbytes for p in model.parameters()) > KEPT_BYTES:
+        return None
+    try:
+        return Start(*copy.deepcopy((model, optimizer)), [])
+    except (
+        RuntimeError,
+        TypeError,
+    ):  # a tensor of a graph, a lock or an open file among the model's attributes
+        return None
+
+
+def _names_in(optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]) -> set[str]:
+    held = {id(p) for group in optimizer.param_groups for p in group["params"]}
+    return {name for name, p in parameters.items() if id(p) in held}
+
+
+def _optimizer_facts(
+    optimizer: torch.optim.Optimizer, parameters: Mapping[str, nn.Parameter]
+) -> OptimizerFacts:
+    held = [p for group in optimizer.param_groups for p in group["params"]]
+    ours = {id(p) for p in parameters.values()}
+    groups = tuple({k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups)
+    return OptimizerFacts(type(optimizer).__name__, groups, len(held), sum(id(p) not in ours for p in held))
+
+
+def _loader_facts(loader: Any) -> LoaderFacts | None:
+    if loader is None:
+        return None
+    batches = len(loader) if hasattr(loader, "__len__") else None
+    if not isinstance(loader, DataLoader):
+        return LoaderFacts(batches, None, None)
+    sentences = len(loader.dataset) if hasattr(loader.dataset, "__len__") else None
+    shuffles = {RandomSampler: True, SequentialSampler: False}.get(type(loader.sampler))
+    return LoaderFacts(batches, sentences, shuffles if loader.batch_sampler is not None else None)
+
+
+def _seen_parameter(name: str, parameter: nn.Parameter, is_embedding: bool) -> SeenParameter:
+    random = is_embedding and _looks_drawn(parameter.detach())
+    return SeenParameter(
+        name, tuple(parameter.shape), is_embedding, parameter.requires_grad, True, random_rows=random
+    )
+
+
+def _looks_drawn(table: Tensor) -> bool:
+    """Whether all rows have one spread and no direction: rows of word vectors differ in length and lean one way."""
+    rows = table[table.abs().amax(dim=1) > 0][:SAMPLE].float()
+    if len(rows) < 20 or rows.shape[1] < 4:
+        return False
+    lengths = rows.norm(dim=1)
+    of_normal = 1 / (2 * rows.shape[1]) ** 0.5  # the lengths' spread over their mean, for large widths
+    lean = rows.mean(dim=0).norm() / lengths.mean() * len(rows) ** 0.5  # about 1 without a direction
+    return bool(0.5 < (lengths.std() / lengths.mean()) / of_normal < 1.5) and bool(lean < 2)
+
+
+def _sample(parameter: Tensor) -> Tensor:
+    """A copy of up to SAMPLE of the values, evenly spread."""
+    flat = parameter.detach().reshape(-1)
+    return flat[:: max(1, -(-flat.numel() // SAMPLE))].clone()
+
+
+def _are_probabilities(scores: Tensor) -> bool:
+    return bool((scores >= 0).all()) and bool(((scores.sum(dim=1) - 1).abs() < CLOSE).all())
+
+
+def _any_gradient(optimizer: torch.optim.Optimizer) -> bool:
+    held = (p for group in optimizer.param_groups for p in group["params"])
+    return any(p.grad is not None and bool(p.grad.detach().any()) for p in held)
+
+
+def _dead_share(masks: Sequence[Tensor]) -> float:
+    """Share of the rows that no mask names; 0 where too few updates were looked at."""
+    if len(masks) < LAST_GRADIENTS:
+        return 0.0
+    return 1 - float(torch.stack(list(masks)).any(dim=0).float().mean())
+
+
+def _decays_by_itself(optimizer: torch.optim.Optimizer, group: Mapping[str, Any]) -> bool:
+    """Whether weight decay is apart from the gradient (Loshchilov and Hutter 2019)."""
+    return isinstance(optimizer, torch.optim.AdamW) or bool(group.get("decoupled_weight_decay"))
+
+
+def _ids(values: Sequence[int] | None, name: str) -> Any:
+    if values is None:
+        return None
+    ids = np.asarray(values.cpu() if isinstance(values, Tensor) else values)
+    if ids.ndim != 1 or not np.issubdtype(ids.dtype, np.integer) or (ids.size and ids.min() < 0):
+        raise UserMistake(f"watch.epoch: {name} is a list of class ids from 0, one a dev example.")
+    return ids.astype(np.int64)
+
+
+def _number(value: Any, name: str) -> float | None:
+    if value is None:
+        return None
+    try:
+        return float(value.detach() if isinstance(value, Tensor) else value)
+    except (TypeError, ValueError, RuntimeError):
+        raise UserMistake(f"watch.epoch: {name} is one number, not {type(value).__name__}.") from None

@@ -1,0 +1,484 @@
+"""A hand-written loop is watched without changing it, and what is wrong with it is named first."""
+
+import math
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
+
+import relclf
+from relclf.diagnosis.findings import Finding
+from relclf.diagnosis.losses_seen import seen_loss
+from relclf.diagnosis.watching import Watch
+from relclf.errors import UserMistake
+from tests.diagnosis.hand_written import CLASSES, Data, Loop, Net, healthy
+
+OPTIMIZERS: dict[str, Callable[[nn.Module], torch.optim.Optimizer]] = {
+    "adam": lambda m: torch.optim.Adam(m.parameters(), lr=1e-3),
+    "adamw": lambda m: torch.optim.AdamW(m.parameters(), lr=1e-3, weight_decay=0.01),
+    "sgd": lambda m: torch.optim.SGD(m.parameters(), lr=0.1),
+    "momentum": lambda m: torch.optim.SGD(m.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4),
+    "adagrad": lambda m: torch.optim.Adagrad(m.parameters(), lr=0.1),
+    "rmsprop": lambda m: torch.optim.RMSprop(m.parameters(), lr=1e-3),
+}
+
+
+def problems(findings: list[Finding]) -> list[str]:
+    return [finding.check for finding in findings if finding.severity == "problem"]
+
+
+def watches(findings: list[Finding]) -> list[str]:
+    return [finding.check for finding in findings if finding.severity == "watch"]
+
+
+def findings_of(loop: Loop, run: Callable[[Loop], None], **options: object) -> list[Finding]:
+    watch = relclf.watch(loop.model, loop.optimizer, **options)
+    run(loop)
+    return watch.report()
+
+
+# healthy loops
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_a_healthy_loop_has_no_problem_and_nothing_to_watch(name):
+    loop = healthy()
+    found = findings_of(replace(loop, optimizer=OPTIMIZERS[name](loop.model)), Loop.run)
+    assert problems(found) == watches(found) == []
+    assert {f.check for f in found} >= {
+        "updates-per-epoch", "gradients-not-cleared", "not-finite", "parameters-not-in-optimizer",
+        "parameters-not-moving", "embeddings-frozen", "eval-mode-while-training", "train-mode-while-evaluating",
+        "gradients-while-evaluating", "softmax-before-loss", "loss-at-init", "loss-kept-with-graph", "same-batch",
+        "no-shuffling", "dev-in-train", "dropout-too-high", "dead-filters", "positions-unused",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", OPTIMIZERS)
+def test_watching_changes_no_bit_of_the_weights_nor_of_the_random_numbers(name):
+    ends = []
+    for watched in (False, True):
+        loop = healthy()
+        loop = replace(loop, optimizer=OPTIMIZERS[name](loop.model))
+        if watched:
+            with relclf.watch(loop.model, loop.optimizer, criterion=loop.criterion, every=3) as watch:
+                loop.run()
+                watch.epoch(train_loss=1.0)
+        else:
+            loop.run()
+        ends.append(([p.detach().clone() for p in loop.model.parameters()], torch.rand(3)))
+    for left, right in zip(ends[0][0], ends[1][0], strict=True):
+        assert torch.equal(left, right)
+    assert torch.equal(ends[0][1], ends[1][1])
+
+
+def test_everything_is_removed_at_the_end(capsys):
+    loop = healthy()
+    with relclf.watch(loop.model, loop.optimizer, criterion=loop.criterion):
+        loop.run()
+    for module in (loop.model, *loop.model.modules(), loop.criterion):
+        assert not module._forward_hooks and not module._forward_pre_hooks
+    assert not loop.optimizer._optimizer_step_pre_hooks and not loop.optimizer._optimizer_step_post_hooks
+    assert not any(p._post_accumulate_grad_hooks for p in loop.model.parameters())
+    assert capsys.readouterr().out.endswith("checks in order\n")
+
+
+def test_gradients_of_several_batches_divided_by_their_number_are_no_fault():
+    def accumulate(loop):
+        for epoch in range(8):
+            for index, (words, positions, gold) in enumerate(loop.train.batches(seed=epoch), 1):
+                (loop.criterion(loop.model(words, positions), gold) / 4).backward()
+                if index % 4 == 0:
+                    loop.optimizer.step()
+                    loop.optimizer.zero_grad()
+
+    loop = healthy()
+    found = findings_of(replace(loop, optimizer=OPTIMIZERS["sgd"](loop.model)), accumulate)
+    assert problems(found) == watches(found) == []
+    assert "accumulation-not-averaged" in {f.check for f in found}
+
+
+def test_one_batch_that_is_the_whole_of_train_is_no_fault():
+    def full_batch(loop):
+        for _ in range(30):
+            loop.model.train()
+            loop.optimizer.zero_grad()
+            loop.criterion(loop.model(loop.train.words, loop.train.positions), loop.train.gold).backward()
+            loop.optimizer.step()
+            loop.evaluate()
+
+    loop = healthy()
+    loader = DataLoader(TensorDataset(loop.train.words), batch_size=len(loop.train.gold))
+    assert problems(findings_of(loop, full_batch, loader=loader)) == []
+
+
+def test_a_model_called_twice_a_batch_is_no_fault():
+    def pairs(loop):
+        for epoch in range(4):
+            loop.model.train()
+            for words, positions, gold in loop.train.batches(seed=epoch):
+                loop.optimizer.zero_grad()
+                left, right = loop.model(words, positions), loop.model(words.flip(1), positions.flip(1))
+                (loop.criterion(left, gold) + loop.criterion(right, gold)).backward()
+                loop.optimizer.step()
+            loop.evaluate()
+
+    assert problems(findings_of(healthy(), pairs)) == []
+
+
+def test_frozen_vectors_that_were_learned_before_are_no_fault():
+    loop = healthy()
+    with torch.no_grad():
+        table = loop.model.words.weight
+        table.mul_(torch.linspace(0.3, 2.0, len(table))[:, None]).add_(0.5)
+    loop.model.words.weight.requires_grad_(False)
+    assert problems(findings_of(loop, Loop.run)) == []
+
+
+# faulty loops
+
+
+def once_an_epoch(loop):
+    for epoch in range(20):
+        loop.model.train()
+        for words, positions, gold in loop.train.batches(seed=epoch):
+            loss = loop.criterion(loop.model(words, positions), gold)
+        loop.optimizer.zero_grad()
+        loss.backward()
+        loop.optimizer.step()
+        loop.evaluate()
+
+
+def step_after_all(loop):
+    for epoch in range(20):
+        loop.model.train()
+        total = 0
+        for words, positions, gold in loop.train.batches(seed=epoch):
+            total = total + loop.criterion(loop.model(words, positions), gold) / 12
+        loop.optimizer.zero_grad()
+        total.backward()
+        loop.optimizer.step()
+
+
+def no_update(loop):
+    for words, positions, gold in loop.train.batches(seed=1):
+        loop.criterion(loop.model(words, positions), gold).backward()
+
+
+def backward_once(loop):
+    for epoch in range(4):
+        loop.optimizer.zero_grad()
+        for words, positions, gold in loop.train.batches(seed=epoch):
+            loss = loop.criterion(loop.model(words, positions), gold)
+            loop.optimizer.step()
+        loss.backward()
+
+
+def batch_by_batch(**changes):
+    """The healthy loop with one line changed."""
+
+    def run(loop):
+        for epoch in range(4):
+            loop.model.train()
+            total = 0
+            for words, positions, gold in loop.train.batches(seed=changes.get("order", epoch)):
+                if "keep" not in changes:
+                    loop.optimizer.zero_grad()
+                loss = changes.get("loss", loop.criterion)(loop.model(words, positions), gold)
+                total = total + (loss if "graph" in changes else loss.item())
+                loss.backward()
+                if "between" in changes:
+                    loop.optimizer.zero_grad()
+                if "clip" in changes:
+                    nn.utils.clip_grad_norm_(loop.model.parameters(), changes["clip"])
+                loop.optimizer.step()
+            if "always_train" not in changes:
+                loop.model.eval()
+            with torch.set_grad_enabled("gradients" in changes):
+                for words, positions, _ in changes.get("dev", loop.dev).batches():
+                    loop.model(words, positions)
+
+    return run
+
+
+def train_mode_once(loop):
+    loop.model.train()
+    for epoch in range(4):
+        for words, positions, gold in loop.train.batches(seed=epoch):
+            loop.optimizer.zero_grad()
+            loop.criterion(loop.model(words, positions), gold).backward()
+            loop.optimizer.step()
+        loop.evaluate()
+
+
+def first_batch_only(loop):
+    words, positions, gold = next(loop.train.batches(seed=0))
+    for _ in range(30):
+        loop.optimizer.zero_grad()
+        loop.criterion(loop.model(words, positions), gold).backward()
+        loop.optimizer.step()
+
+
+def not_averaged(loop):
+    for epoch in range(8):
+        for index, (words, positions, gold) in enumerate(loop.train.batches(seed=epoch), 1):
+            loop.criterion(loop.model(words, positions), gold).backward()
+            if index % 4 == 0:
+                loop.optimizer.step()
+                loop.optimizer.zero_grad()
+
+
+def of_another_model(loop):
+    other = Net()
+    return replace(loop, optimizer=torch.optim.Adam(other.parameters()))
+
+
+def layer_replaced(loop):
+    loop.model.output = nn.Linear(24, CLASSES)
+    return loop
+
+
+def frozen(loop):
+    loop.model.words.weight.requires_grad_(False)
+    return loop
+
+
+def left_out(loop):
+    rest = [p for name, p in loop.model.named_parameters() if not name.startswith("words")]
+    return replace(loop, optimizer=torch.optim.Adam(rest, lr=1e-3))
+
+
+def with_optimizer(name, **options):
+    def change(loop):
+        return replace(loop, optimizer=getattr(torch.optim, name)(loop.model.parameters(), **options))
+
+    return change
+
+
+def one_filter(loop):
+    loop.model.convolution = nn.Conv1d(20, 1, 3, padding=1)
+    loop.model.output = nn.Linear(1, CLASSES)
+    return with_optimizer("Adam", lr=1e-3)(loop)
+
+
+def dead(loop):
+    loop.model.activation = torch.relu
+    with torch.no_grad():
+        loop.model.convolution.bias[:20] = -50
+    return loop
+
+
+def dropped(loop):
+    loop.model.drop.p = 0.95
+    return loop
+
+
+def sorted_train(loop):
+    order = loop.train.gold.argsort()
+    return replace(
+        loop, train=Data(loop.train.words[order], loop.train.positions[order], loop.train.gold[order])
+    )
+
+
+def no_positions(loop):
+    train = replace(loop.train, positions=torch.zeros_like(loop.train.positions))
+    return replace(loop, train=train)
+
+
+def same(loop):
+    return loop
+
+
+def log_of_zero(scores, gold):
+    chances = scores.softmax(dim=1) * (scores.softmax(dim=1) > 0.2)
+    return -torch.log(chances.gather(1, gold[:, None])).mean()
+
+
+cross = nn.functional.cross_entropy
+FAULTS = {
+    "one update an epoch": ("updates-per-epoch", same, once_an_epoch),
+    "one update an epoch, of all batches": ("updates-per-epoch", same, step_after_all),
+    "no update at all": ("updates-per-epoch", same, no_update),
+    "backward after the loop": ("updates-per-epoch", same, backward_once),
+    "zero_grad missing": ("gradients-not-cleared", same, batch_by_batch(keep=True)),
+    "zero_grad before step": ("parameters-not-moving", same, batch_by_batch(between=True)),
+    "another model's optimiser": ("parameters-not-in-optimizer", of_another_model, Loop.run),
+    "a layer replaced after": ("parameters-not-in-optimizer", layer_replaced, Loop.run),
+    "random words frozen": ("embeddings-frozen", frozen, Loop.run),
+    "random words not in the optimiser": ("embeddings-frozen", left_out, Loop.run),
+    "never train() again": ("eval-mode-while-training", same, train_mode_once),
+    "never eval()": ("train-mode-while-evaluating", same, batch_by_batch(always_train=True)),
+    "never eval(), with gradients": (
+        "train-mode-while-evaluating", same, batch_by_batch(always_train=True, gradients=True)
+    ),
+    "no no_grad()": ("gradients-while-evaluating", same, batch_by_batch(gradients=True)),
+    "softmax outside": ("softmax-before-loss", same, batch_by_batch(loss=lambda s, y: cross(s.softmax(1), y))),
+    "log of zero": ("not-finite", same, batch_by_batch(loss=log_of_zero)),
+    "loss summed with its graph": ("loss-kept-with-graph", same, batch_by_batch(graph=True)),
+    "the same batch": ("same-batch", same, first_batch_only),
+    "sorted, not shuffled": ("no-shuffling", sorted_train, batch_by_batch(order=None)),
+    "dev is a part of train": ("dev-in-train", same, batch_by_batch(dev=Data.draw(1).first(60))),
+    "not averaged, SGD": (
+        "accumulation-not-averaged", with_optimizer("SGD", lr=0.1), not_averaged
+    ),
+    "weight decay in Adam": (
+        "weight-decay-dominates", with_optimizer("Adam", lr=1e-3, weight_decay=1.0), Loop.run
+    ),
+    "weight decay in AdamW": (
+        "weight-decay-dominates", with_optimizer("AdamW", lr=1e-3, weight_decay=200.0), Loop.run
+    ),
+    "clipped to nothing": ("clipping-always", same, batch_by_batch(clip=1e-3)),
+    "dropout 0.95": ("dropout-too-high", dropped, Loop.run),
+    "a rate that is far too small": ("learning-rate-too-small", with_optimizer("Adam", lr=1e-5), Loop.run),
+    "a rate that is far too large": ("learning-rate-too-large", with_optimizer("SGD", lr=10.0), Loop.run),
+    "one filter": ("too-simple", one_filter, Loop.run),
+    "dead filters": ("dead-filters", dead, Loop.run),
+    "positions are zeros": ("positions-unused", no_positions, Loop.run),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_the_fault_is_the_first_problem(fault):
+    check, change, run = FAULTS[fault]
+    assert problems(findings_of(change(healthy()), run))[:1] == [check]
+
+
+def test_shuffled_file_order_is_something_to_watch_and_no_problem():
+    found = findings_of(healthy(), batch_by_batch(order=None))
+    assert (problems(found), watches(found)) == ([], ["no-shuffling"])
+
+
+def test_a_loss_of_raw_scores_is_told_from_the_others_by_its_gradient():
+    torch.manual_seed(0)
+    gold = torch.randint(0, 5, (30,))
+    weights = torch.tensor([1.0, 2.0, 3.0, 4.0, 5.0])
+    losses = {
+        "cross-entropy": lambda s: cross(s, gold),
+        "cross-entropy weighted": lambda s: cross(s, gold, weight=weights),
+        "cross-entropy smoothed": lambda s: cross(s, gold, label_smoothing=0.1),
+        "cross-entropy summed": lambda s: cross(s, gold, reduction="sum"),
+        "softmax twice": lambda s: cross(s.softmax(dim=1), gold),
+        "nll": lambda s: nn.functional.nll_loss(s, gold),
+        "other": lambda s: (s.square() * s.exp()).sum(),
+    }
+    for name, loss in losses.items():
+        scores = torch.randn(30, 5, requires_grad=True)
+        loss(scores).backward()
+        seen = seen_loss(scores, scores.grad)
+        assert seen.name == name.split(" w")[0].split(" sm")[0].split(" su")[0]
+        if name != "other":
+            assert torch.equal(seen.gold, gold)
+    scores = torch.randn(30, 5, requires_grad=True)
+    cross(scores, gold).backward()
+    seen = seen_loss(scores, scores.grad)
+    assert seen.weight == pytest.approx(1.0, abs=1e-5)
+    assert seen.cross_entropy == pytest.approx(cross(scores, gold).item(), abs=1e-5)
+
+
+def test_probes_leave_the_model_the_optimiser_and_the_random_numbers_alone():
+    loop = with_optimizer("Adam", lr=1e-5)(healthy())
+    watch = relclf.watch(loop.model, loop.optimizer)
+    loop.run()
+    torch.manual_seed(7)
+    expected = torch.rand(3)
+    weights = [p.detach().clone() for p in loop.model.parameters()]
+    averages = [s["exp_avg"].clone() for s in loop.optimizer.state.values()]
+    torch.manual_seed(7)
+    assert problems(watch.report()) == ["learning-rate-too-small"]
+    assert torch.equal(torch.rand(3), expected)
+    assert all(torch.equal(a, b) for a, b in zip(weights, loop.model.parameters(), strict=True))
+    assert all(
+        torch.equal(a, s["exp_avg"]) for a, s in zip(averages, loop.optimizer.state.values(), strict=True)
+    )
+    assert loop.model.training is False
+
+
+def test_a_model_that_cannot_be_copied_is_watched_without_probes():
+    loop = healthy()
+    loop.model.cache = loop.model.output.weight * 2
+    found = findings_of(loop, Loop.run)
+    assert problems(found) == []
+    assert "too-simple" not in {f.check for f in found}
+
+
+# how it is used
+
+
+def test_a_loop_that_fails_still_has_its_report(capsys):
+    loop = healthy()
+
+    def fails(loop):
+        once_an_epoch(replace(loop, epochs=12))
+        raise RuntimeError("shape mismatch")
+
+    with pytest.raises(RuntimeError, match="shape mismatch"), relclf.watch(loop.model, loop.optimizer):
+        fails(loop)
+    assert capsys.readouterr().out.startswith("problem  updates-per-epoch\n")
+
+
+def test_a_report_is_a_list_a_text_and_a_table_that_escapes():
+    loop = healthy()
+    loop.model.add_module("<b>", nn.Linear(2, 2))
+    loop = replace(loop, optimizer=OPTIMIZERS["adam"](loop.model))
+    report = findings_of(loop, Loop.run)
+    assert isinstance(report, list)
+    assert report[0].check == "parameters-not-moving"
+    assert "<b>.weight" in str(report)
+    assert "&lt;b&gt;.weight" in report._repr_html_() and "<b>" not in report._repr_html_()
+    assert max(map(len, str(report).splitlines())) <= 80
+
+
+def test_a_model_whose_parts_are_called_is_said_to_be_unseen():
+    def by_forward(loop):
+        for words, positions, gold in loop.train.batches(seed=0):
+            loop.optimizer.zero_grad()
+            loop.criterion(loop.model.forward(words, positions), gold).backward()
+            loop.optimizer.step()
+
+    found = findings_of(healthy(), by_forward)
+    assert problems(found) == []
+    assert watches(found) == ["updates-per-epoch"]
+    assert "no call of the model was seen" in found[0].measured
+
+
+def test_nothing_seen_is_no_finding():
+    loop = healthy()
+    assert problems(relclf.watch(loop.model, loop.optimizer).report()) == []
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda loop: Watch(loop.optimizer, loop.model), "model is a Adam; it takes a torch.nn.Module"),
+        (lambda loop: Watch(loop.model, loop.model), "optimizer is a Net; it takes a torch.optim.Optimizer"),
+        (
+            lambda loop: Watch(loop.model, loop.optimizer).epoch(gold=[1]),
+            "gold and predicted belong together",
+        ),
+        (
+            lambda loop: Watch(loop.model, loop.optimizer).epoch(gold=[1], predicted=[1, 2]),
+            "1 ids and predicted 2",
+        ),
+        (
+            lambda loop: Watch(loop.model, loop.optimizer).epoch(gold=["a"], predicted=["b"]),
+            "class ids from 0",
+        ),
+        (lambda loop: Watch(loop.model, loop.optimizer).epoch(score="high"), "score is one number, not str"),
+    ],
+)
+def test_what_is_handed_in_is_checked(call, message):
+    with pytest.raises(UserMistake, match=message):
+        call(healthy())
+
+
+def test_what_an_epoch_was_told_is_kept():
+    loop = healthy()
+    watch = relclf.watch(loop.model, loop.optimizer)
+    loop.run()
+    watch.epoch(train_loss=torch.tensor(0.5), score=0.25, gold=[0, 1], predicted=torch.tensor([1, 1]))
+    (epoch,) = watch.observations().epochs
+    assert (epoch.train_loss, epoch.score, epoch.updates) == (0.5, 0.25, 48)
+    assert (epoch.gold.tolist(), epoch.predicted.tolist()) == ([0, 1], [1, 1])
+    assert 0 < epoch.batch_losses < 2 * math.log(CLASSES)
