@@ -37,7 +37,7 @@ from relclf.diagnosis.probes import (
     with_share,
     with_shuffled_relations,
 )
-from relclf.diagnosis.rate_probes import UPDATES, rate_findings
+from relclf.diagnosis.rate_probes import UPDATES, StepSizes, rate_findings, step_sizes
 from relclf.models.cnn import Cnn
 from relclf.models.losses import build_objective
 from relclf.training.evaluation import LabelledSet
@@ -62,7 +62,7 @@ class Skipped:
     why: str
 
 
-Answer = list[Finding | Skipped]
+Answer = list[Finding | Skipped | StepSizes]
 
 
 @dataclass(frozen=True)
@@ -101,10 +101,8 @@ class Bench:
         sentences = len(self.material.train)
         if sentences < 2 * LEAST:
             return [Skipped("the learning rate", f"only {sentences} train sentences")]
-        seed = self._config.seed
-        others = [probed_network(self.material, each) for each in range(seed + 1, seed + RATE_SEEDS)]
         findings = rate_findings(
-            [self._probed, *others],
+            self._trials,
             self._config.training.optimizer.lr,
             self._train("training.optimizer.lr={}"),
             _updates_at_full_rate(self._config, sentences),
@@ -113,6 +111,11 @@ class Bench:
         if not findings:
             return [Skipped("the learning rate", f"at no rate was anything learned in {UPDATES} updates")]
         return [*findings]
+
+    def step_sizes(self) -> Answer:
+        """A range test of the learning rate, and the gradient noise scale."""
+        training = self._config.training
+        return [step_sizes(self._trials, training.optimizer.lr, training.batch_size, self.check)]
 
     def filters_after_short_training(self) -> Answer:
         """Dead and saturated filters after a short training."""
@@ -194,6 +197,12 @@ class Bench:
     @cached_property
     def _probed(self) -> Probed:
         return probed_network(self.material, self._config.seed)
+
+    @cached_property
+    def _trials(self) -> list[Probed]:
+        seed = self._config.seed
+        others = (probed_network(self.material, each) for each in range(seed + 1, seed + RATE_SEEDS))
+        return [self._probed, *others]
 
     @property
     def _model(self) -> Cnn:

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from relclf.diagnosis.findings import Finding
+from relclf.diagnosis.findings import Finding, Severity, well
 from relclf.diagnosis.probed import Judged, ProbeBatch, Probed, Trial, judged, no_limit, prior_loss
 from relclf.training.optimizers import Optimizer
 
@@ -41,16 +41,12 @@ class Fit:
 def overfit_finding(fits: Sequence[Fit], next_step: str) -> Finding:
     """The finding of too-simple from what `overfit` gave for one batch and for several."""
     failed = [fit for fit in fits if not fit.fitted]
-    return Finding(
-        "problem" if failed else "ok",
-        "too-simple",
-        "; ".join(str(fit) for fit in failed or fits),
-        "all right and a loss below 0.01, dropout off, in eval mode (Goodfellow et al. 2016, section 11.5)",
-        "what a network cannot fit even by heart it cannot learn: it is too small, or part of it is cut off"
-        if failed
-        else "the network is large enough, and the loss reaches all that it needs",
-        next_step if failed else "none",
-    )
+    measured = "; ".join(str(fit) for fit in failed or fits)
+    expected = "all right, loss below 0.01, dropout off, in eval mode (Goodfellow et al. 2016, section 11.5)"
+    if not failed:
+        return well("too-simple", measured, expected)
+    why = "what a network cannot learn by heart it cannot learn at all: it is too small, or part of it is cut off"
+    return Finding("problem", "too-simple", measured, expected, why, next_step)
 
 
 def overfit(
@@ -121,15 +117,12 @@ def first_loss_finding(probed: Probed, batches: Sequence[ProbeBatch], scale: str
     with torch.no_grad():
         columns = batches[0].scores(probed.model).shape[1]
     guess = math.log(columns)
-    far = loss > FAR_OFF * guess
-    return Finding(
-        "watch" if far else "ok",
-        "loss-at-init",
-        f"loss {loss:.2f} before the first update, ln {columns} = {guess:.2f}; {scale}",
-        f"within 10 % of ln(relations) with inputs of spread 0.1, below {FAR_OFF:g} times it with any usual spread",
-        "the first updates only unlearn what the network was born with" if far else "it starts from guessing",
-        next_step if far else "none",
-    )
+    measured = f"loss {loss:.2f} before the first update, ln {columns} = {guess:.2f}; {scale}"
+    expected = f"near ln(relations) with word vectors of 0.1, below {FAR_OFF:g} times it with any usual ones"
+    if loss <= FAR_OFF * guess:
+        return well("loss-at-init", measured, expected)
+    why = "the first updates only unlearn what the network was born with"
+    return Finding("watch", "loss-at-init", measured, expected, why, next_step)
 
 
 Activation = Literal["tanh", "relu"]
@@ -149,12 +142,10 @@ def dead_filters_finding(features: Tensor, activation: Activation, next_step: st
         dead = float((slope.amax(dim=0) <= (SATURATED if activation == "tanh" else 0)).float().mean())
     count = round(dead * features.shape[1])
     word = "saturated" if activation == "tanh" else "dead"
-    grave = dead > SOME_DEAD
-    return Finding(
-        "problem" if dead > MANY_DEAD else "watch" if grave else "ok",
-        "dead-filters",
-        f"{count} of {features.shape[1]} filters are {word} for each of {len(features):,} sentences",
-        "none, or a few (a missing zero_grad was measured to kill 87 %, a healthy training none)",
-        "a filter that passes no gradient never changes again" if grave else "every filter can still learn",
-        next_step if grave else "none",
-    )
+    measured = f"{count} of {features.shape[1]} filters are {word} for each of {len(features):,} sentences"
+    expected = "none, or a few (a missing zero_grad was measured to kill 87 %, a healthy training none)"
+    if dead <= SOME_DEAD:
+        return well("dead-filters", measured, expected)
+    severity: Severity = "problem" if dead > MANY_DEAD else "watch"
+    why = "a filter that passes no gradient never changes again"
+    return Finding(severity, "dead-filters", measured, expected, why, next_step)

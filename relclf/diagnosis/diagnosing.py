@@ -14,10 +14,9 @@ from relclf.config.schema import ExperimentConfig
 from relclf.diagnosis.bench import Answer, Bench, Skipped
 from relclf.diagnosis.config_checks import config_findings
 from relclf.diagnosis.findings import Finding
-from relclf.diagnosis.inspecting import inspect_config
 from relclf.diagnosis.prediction_checks import prediction_findings
-from relclf.diagnosis.probes import Ids, probed_network
-from relclf.diagnosis.rate_probes import RateRange, noise_scale, rate_range
+from relclf.diagnosis.probes import Ids
+from relclf.diagnosis.rate_probes import StepSizes
 from relclf.diagnosis.record_checks import record_findings
 from relclf.errors import UserMistake
 from relclf.runs.directory import RunDirectory, open_run
@@ -29,7 +28,8 @@ from relclf.training.loop import NotFinite
 from relclf.training.network import Network, load_run_weights, open_network
 from relclf.training.stopping import StopReason
 
-Probes = Literal["default", "all"]
+Probes = Literal["default", "all", "lr-range"]
+"""What to run beside the checks: `all` adds what takes minutes, `lr-range` is that test alone, without checks."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Looking:
     at: str
 
 
-Seen = Looking | Skipped | Finding
+Seen = Looking | Skipped | Finding | StepSizes
 Step = tuple[str, Callable[[], Answer]]
 
 
@@ -57,12 +57,13 @@ def diagnose_config(
     budget = _Budget(budget_seconds)
     yield Looking("the config")
     material = prepare(config)
-    yield from _config_findings(config, material, path)
+    if probes != "lr-range":
+        yield from _config_findings(config, material, path)
     yield from _in_turn(_probe_steps(material, probes, budget, path), budget)
 
 
 def diagnose_run(
-    path: Path, probes: Probes = "default", budget_seconds: float | None = None
+    path: Path, probes: Literal["default", "all"] = "default", budget_seconds: float | None = None
 ) -> Iterator[Seen]:
     """What a run's records, predictions, checkpoints and data say, and the probes of its config. Writes nothing.
 
@@ -85,30 +86,6 @@ def diagnose_run(
     bench = Bench(material, budget.check, str(run.config))
     trained: Step = ("the trained network", lambda: _trained(run, network, bench))
     yield from _in_turn([trained, *_probe_steps(material, probes, budget, str(run.config))], budget)
-
-
-@dataclass(frozen=True)
-class StepSizes:
-    """A learning-rate range test and the gradient noise scale, of several seeds; nothing is set by them."""
-
-    rate: float
-    """The config's."""
-    batch_size: int
-    seeds: tuple[int, ...]
-    test: RateRange
-    noise_scales: tuple[float, ...]
-    """In sentences; infinite where the batches could not show it."""
-
-
-def measure_step_sizes(config: ExperimentConfig, seeds: int = 3) -> StepSizes:
-    """The range test and the noise scale of a config, in memory. Raises UserMistake where it cannot be trained."""
-    material = prepare(config)
-    training = material.config.training
-    chosen = tuple(range(config.seed, config.seed + seeds))
-    trials = [probed_network(material, seed) for seed in chosen]
-    test = rate_range(trials, training.optimizer.lr)
-    noise = tuple(noise_scale(trial) for trial in trials)
-    return StepSizes(training.optimizer.lr, training.batch_size, chosen, test, noise)
 
 
 class _Spent(Exception):
@@ -143,12 +120,14 @@ def _in_turn(steps: Sequence[Step], budget: _Budget) -> Iterator[Seen]:
 def _probe_steps(material: Material, probes: Probes, budget: _Budget, path: str) -> list[Step]:
     """What needs the data: those that tell most for their time come first."""
     bench = Bench(material, budget.check, path)
+    step_sizes: Step = ("a range of learning rates", bench.step_sizes)
+    if probes == "lr-range":
+        return [step_sizes]
     steps: list[Step] = [
         ("the first loss", bench.first_loss),
         ("a few sentences by heart", bench.by_heart),
         ("the learning rate", bench.rates),
         ("the filters", bench.filters_after_short_training),
-        ("the data", lambda: _inspected(material.config)),
     ]
     if probes == "default":
         return steps
@@ -159,18 +138,12 @@ def _probe_steps(material: Material, probes: Probes, budget: _Budget, path: str)
         ("the learning curve", bench.learning_curve),
     ]
     if material.dev is None:
-        return [*steps, *((name, _without_dev(name)) for name, _ in with_dev)]
-    return [*steps, *with_dev]
+        return [*steps, *((name, _without_dev(name)) for name, _ in with_dev), step_sizes]
+    return [*steps, *with_dev, step_sizes]
 
 
 def _without_dev(name: str) -> Callable[[], Answer]:
     return lambda: [Skipped(name, "it needs a dev set, and data.all_data leaves none")]
-
-
-def _inspected(config: ExperimentConfig) -> Answer:
-    inspection = inspect_config(config)
-    found = [each for finding in inspection.findings for each in (finding, *finding.symptoms)]
-    return [*found, *(Skipped("the data", reason) for reason in inspection.skipped)]
 
 
 def _config_findings(config: ExperimentConfig, material: Material, path: str) -> list[Finding]:

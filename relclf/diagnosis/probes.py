@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from relclf.config.schema import ExperimentConfig
-from relclf.diagnosis.findings import Finding
+from relclf.diagnosis.findings import Finding, Severity, well
 from relclf.diagnosis.probed import ProbeBatch, Probed, no_limit
 from relclf.encoding.batches import gather, shuffled_batches
 from relclf.encoding.dataset import EncodedDataset, encode
@@ -156,37 +156,22 @@ def ablation_findings(whole: float, ablated: Sequence[Ablated], majority: float,
     if whole <= majority + 2 * max((each.fall.error for each in ablated), default=0.0):
         return []
     said = {each.what: _fell(whole, each) for each in ablated}
+    by_name = {each.what: each for each in ablated}
+    expected = "a fall of more than 2 standard errors"
     findings = []
-    positions = next((each for each in ablated if each.what == "positions"), None)
-    if positions is not None:
-        unused = not positions.fall.is_rise
-        findings.append(
-            Finding(
-                "problem" if positions.same_scores else "watch" if unused else "ok",
-                "positions-unused",
-                f"{said['positions']}; {said['head']}; {said['tail']}",
-                "a fall of more than 2 standard errors (Zeng et al. 2014, table 2: positions are worth 9 points)",
-                "without positions it cannot tell which two words the relation is between"
-                if unused
-                else "the network looks at where the mentions are",
-                f"relclf inspect {path}, and see whether head and tail are what the data says"
-                if unused
-                else "none",
-            )
-        )
-    words = next(each for each in ablated if each.what == "words")
-    unread = not words.fall.is_rise
-    findings.append(
-        Finding(
-            "problem" if unread else "ok",
-            "uninformative-input",
-            said["words"],
-            "a fall of more than 2 standard errors",
-            "it predicts without reading the words" if unread else "the network reads the words",
-            f"relclf inspect {path}" if unread else "none",
-        )
-    )
-    return findings
+    if (positions := by_name.get("positions")) is not None:
+        measured = f"{said['positions']}; {said['head']}; {said['tail']}"
+        if positions.fall.is_rise:
+            findings.append(well("positions-unused", measured, expected))
+        else:
+            severity: Severity = "problem" if positions.same_scores else "watch"
+            why = "without positions it cannot tell which two words the relation is between"
+            next_step = f"relclf inspect {path}, and see whether head and tail are where the data says"
+            findings.append(Finding(severity, "positions-unused", measured, expected, why, next_step))
+    if by_name["words"].fall.is_rise:
+        return [*findings, well("uninformative-input", said["words"], expected)]
+    why, next_step = "it predicts without reading the words", f"relclf inspect {path}"
+    return [*findings, Finding("problem", "uninformative-input", said["words"], expected, why, next_step)]
 
 
 def _fell(whole: float, ablated: Ablated) -> str:
@@ -349,48 +334,40 @@ def filters_finding(
     filters: int, half: Difference, twice: Difference, updates: int, next_step: str
 ) -> Finding:
     """The finding of too-simple from trainings with half and twice the filters."""
-    few = twice.is_rise
-    return Finding(
-        "watch" if few else "ok",
-        "too-simple",
-        f"dev macro-F1 with {2 * filters} filters {twice}, with {max(1, filters // 2)} {half} points, "
-        f"against {filters} after {updates:,} updates",
-        "twice the filters change dev macro-F1 by less than 2 standard errors",
-        "more filters see more" if few else "the number of filters does not hold it back",
-        next_step if few else "none",
+    measured = (
+        f"after {updates:,} updates dev macro-F1 changes by {twice} points with {2 * filters} filters instead of "
+        f"{filters}, by {half} with {max(1, round(filters / 2))}"
     )
+    expected = "twice the filters bring less than 2 standard errors"
+    if not twice.is_rise:
+        return well("too-simple", measured, expected)
+    return Finding("watch", "too-simple", measured, expected, "more filters see more", next_step)
 
 
 def more_data_finding(scores: Sequence[tuple[int, float]], gain: Difference, updates: int) -> Finding:
     """The finding of more-data-helps; scores: (train sentences, dev macro-F1) of the learning curve."""
-    helps = gain.is_rise
     curve = ", ".join(f"{_points(value)} with {count:,}" for count, value in scores)
-    return Finding(
-        "watch" if helps else "ok",
-        "more-data-helps",
-        f"dev macro-F1 {curve} train sentences; the last doubling brings {gain} points ({updates:,} updates)",
-        "more than 2 standard errors if more sentences would help",
-        "the curve still rises with the number of sentences"
-        if helps
-        else "the last doubling changed less than can be told from noise",
-        f"label more sentences, {2 * scores[-1][0]:,} in all for another doubling" if helps else "none",
-    )
+    measured = f"dev macro-F1 {curve} train sentences ({updates:,} updates each); the last doubling brings {gain} points"
+    expected = "the last doubling brings less than 2 standard errors where more sentences would not help"
+    if not gain.is_rise:
+        return well("more-data-helps", measured, expected)
+    why = "the curve still rises with the number of sentences"
+    next_step = f"label more sentences: {2 * scores[-1][0]:,} in all would be another doubling"
+    return Finding("watch", "more-data-helps", measured, expected, why, next_step)
 
 
 def shuffled_finding(real: float, shuffled: float, gain: Difference, updates: int, path: str) -> Finding:
     """The finding of uninformative-input from the control with shuffled relations."""
-    informative = gain.is_rise
-    return Finding(
-        "ok" if informative else "problem",
-        "uninformative-input",
-        f"dev macro-F1 {_points(real)} after {updates:,} updates, {_points(shuffled)} when it learns from shuffled "
-        f"relations: {gain} points",
-        "more than 2 standard errors above the control (Zhang et al. 2017, section 2.2: shuffled labels)",
-        "the sentences tell their relations"
-        if informative
-        else "what it learns from the sentences is worth no more than chance",
-        "none" if informative else f"relclf inspect {path}, and read some sentences with their relations",
+    measured = (
+        f"dev macro-F1 {_points(real)} after {updates:,} updates, {_points(shuffled)} after as many on shuffled "
+        f"relations: {gain} points"
     )
+    expected = "more than 2 standard errors above shuffled relations (the control of Zhang et al. 2017)"
+    if gain.is_rise:
+        return well("uninformative-input", measured, expected)
+    why = "what it learns from the sentences is worth no more than chance"
+    next_step = f"relclf inspect {path}, and read some sentences with their relations"
+    return Finding("problem", "uninformative-input", measured, expected, why, next_step)
 
 
 def _changed(config: ExperimentConfig, **training: Any) -> ExperimentConfig:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
-from relclf.diagnosis.findings import Finding
+from relclf.diagnosis.findings import Finding, well
 from relclf.diagnosis.probed import Probed, Trial, in_random_order, no_limit, prior_loss
 
 UPDATES = 200
@@ -170,25 +170,18 @@ def _gains(rates: _Rates) -> list[float]:
 
 
 def _small(rates: _Rates, rate: float) -> Finding:
-    return Finding(
-        "ok",
-        "learning-rate-too-small",
-        f"{UPDATES} updates at {rate:.3g} learn {_percent(rates.mean(1))} of what there is ({rates.seeds})",
-        f"a rate {HEADROOM} times as large learns nothing (docs/diagnosis.md)",
-        "an update goes far enough",
-        "none",
+    measured = (
+        f"{UPDATES} updates at {rate:.3g} learn {_percent(rates.mean(1))} of what there is ({rates.seeds})"
     )
+    return well("learning-rate-too-small", measured, f"a rate {HEADROOM} times as large learns nothing")
 
 
 def _large(rates: _Rates, rate: float) -> Finding:
-    return Finding(
-        "ok",
-        "learning-rate-too-large",
-        f"{UPDATES} updates at {rate:.3g} learn {_percent(rates.mean(1))} of what there is ({rates.seeds})",
-        "a tenth of the rate does not learn more within so few updates (docs/diagnosis.md)",
-        "an update does not go too far",
-        "none",
+    measured = (
+        f"{UPDATES} updates at {rate:.3g} learn {_percent(rates.mean(1))} of what there is ({rates.seeds})"
     )
+    expected = "a tenth of the rate does not learn clearly more within so few updates"
+    return well("learning-rate-too-large", measured, expected)
 
 
 def _percent(share: float) -> str:
@@ -289,3 +282,25 @@ def noise_scale(
     signal = (big * of_mean - size * squares) / (big - size)
     noise = (squares - of_mean) / (1 / size - 1 / big)
     return noise / signal if signal > 0 else math.inf
+
+
+@dataclass(frozen=True)
+class StepSizes:
+    """A range test and the gradient noise scale, of several seeds; nothing is set by them."""
+
+    rate: float
+    """The training's own."""
+    batch_size: int
+    seeds: tuple[int, ...]
+    test: RateRange
+    noise_scales: tuple[float, ...]
+    """In sentences; infinite where the batches could not show it."""
+
+
+def step_sizes(
+    trials: Sequence[Probed], rate: float, batch_size: int, check: Callable[[], None] = no_limit
+) -> StepSizes:
+    """Both, for trainings of several seeds at the learning rate `rate`."""
+    test = rate_range(trials, rate, check=check)
+    noise = tuple(noise_scale(trial, check=check) for trial in trials)
+    return StepSizes(rate, batch_size, tuple(trial.seed for trial in trials), test, noise)
