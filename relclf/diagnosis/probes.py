@@ -347,7 +347,8 @@ def filters_finding(
 def more_data_finding(scores: Sequence[tuple[int, float]], gain: Difference, updates: int) -> Finding:
     """The finding of more-data-helps; scores: (train sentences, dev macro-F1) of the learning curve."""
     curve = ", ".join(f"{_points(value)} with {count:,}" for count, value in scores)
-    measured = f"dev macro-F1 {curve} train sentences ({updates:,} updates each); the last doubling brings {gain} points"
+    doubling = f"the last doubling brings {gain} points"
+    measured = f"dev macro-F1 {curve} train sentences ({updates:,} updates each); {doubling}"
     expected = "the last doubling brings less than 2 standard errors where more sentences would not help"
     if not gain.is_rise:
         return well("more-data-helps", measured, expected)
