@@ -14,6 +14,7 @@ from relclf.config.schema import ExperimentConfig
 from relclf.diagnosis.bench import Answer, Bench, Skipped
 from relclf.diagnosis.config_checks import config_findings
 from relclf.diagnosis.findings import Finding
+from relclf.diagnosis.inspecting import inspect_config
 from relclf.diagnosis.prediction_checks import prediction_findings
 from relclf.diagnosis.probes import Ids
 from relclf.diagnosis.rate_probes import StepSizes
@@ -124,6 +125,7 @@ def _probe_steps(material: Material, probes: Probes, budget: _Budget, path: str)
     if probes == "lr-range":
         return [step_sizes]
     steps: list[Step] = [
+        ("the data", lambda: _inspected(material.config)),
         ("the first loss", bench.first_loss),
         ("a few sentences by heart", bench.by_heart),
         ("the learning rate", bench.rates),
@@ -144,6 +146,12 @@ def _probe_steps(material: Material, probes: Probes, budget: _Budget, path: str)
 
 def _without_dev(name: str) -> Callable[[], Answer]:
     return lambda: [Skipped(name, "it needs a dev set, and data.all_data leaves none")]
+
+
+def _inspected(config: ExperimentConfig) -> Answer:
+    inspection = inspect_config(config)
+    found = [each for finding in inspection.findings for each in (finding, *finding.symptoms)]
+    return [*found, *(Skipped("the data", reason) for reason in inspection.skipped)]
 
 
 def _config_findings(config: ExperimentConfig, material: Material, path: str) -> list[Finding]:
