@@ -18,6 +18,8 @@ LEARNS = 0.5
 and a rate learns if it reaches this share of what the best of the rates does."""
 SOMETHING = 0.1
 """Less than this share is nothing learned."""
+HARDLY = 0.25
+"""Of what the best rate learns within a short training: less than this in the whole training is hardly learning."""
 HEADROOM = 1000
 """A rate is far too small where one this many times as large still learns. Of nine optimisers at their usual rates,
 the largest that still learns is 3 to 30 times the usual one, for plain SGD at 0.01 100 times (docs/diagnosis.md)."""
@@ -122,13 +124,13 @@ def _too_small(
 ) -> Finding | None:
     """The finding where the training ends before it has learned what a larger rate learns at once."""
     best = max(rates.mean(headroom), rates.mean(headroom // 10))
-    if allowed is None:
-        reached, in_all = rates.mean(1), ""
-    else:
+    in_all = ""
+    reached = rates.mean(1)
+    if allowed is not None:
         reached = _in_fast_motion(rates, headroom // 10, allowed)
         in_all = f"; its {allowed:,.0f} updates would come to {_percent(reached)}"
-    far = headroom >= HEADROOM
-    if reached >= (LEARNS * best if far else SOMETHING):
+    far = headroom >= HEADROOM and reached < HARDLY * best
+    if not far and reached >= (LEARNS * best if headroom >= HEADROOM else SOMETHING):
         return None
     return Finding(
         "problem" if far else "watch",
@@ -140,25 +142,29 @@ def _too_small(
     )
 
 
-def _in_fast_motion(rates: _Rates, factor: int, allowed: float) -> float:
-    """What the whole training at the rate learns: a larger one, that is still small, gets there in fewer updates."""
-    updates = round(allowed / factor)
-    return statistics.mean(rates.of(factor, max(4, min(updates, 2 * UPDATES))))
+def _in_fast_motion(rates: _Rates, largest: int, allowed: float) -> float:
+    """What a training of so many updates at the rate learns: with a larger rate that is still small, fewer do.
+
+    Not fewer than a quarter of a short training; no more than two of them, which then is too low an estimate.
+    """
+    factor = 1
+    while 10 * factor <= largest and allowed / (10 * factor) >= UPDATES / 4:
+        factor *= 10
+    return statistics.mean(rates.of(factor, max(4, min(round(allowed / factor), 2 * UPDATES))))
 
 
 def _too_large(rates: _Rates, rate: float, set_rate: str) -> Finding | None:
-    """The finding where a tenth of the rate learns clearly more, however long the rate itself is given."""
+    """The finding where a tenth of the rate learns clearly more: a problem if patience does not help either."""
     if min(_gains(rates)) < CLEARLY:
         return None
     patient = rates.of(1, PATIENT * UPDATES)
-    if max(own - LEARNS * tenth for own, tenth in zip(patient, rates.of(0.1), strict=True)) > 0:
-        return None
+    helps = any(own >= LEARNS * tenth for own, tenth in zip(patient, rates.of(0.1), strict=True))
     return Finding(
-        "problem",
+        "watch" if helps else "problem",
         "learning-rate-too-large",
         f"{UPDATES} updates learn {rates.said(rate, (1, 0.1))} ({rates.seeds}); "
         f"{PATIENT * UPDATES} at {rate:.3g} learn {_percent(statistics.mean(patient))}",
-        "a tenth of the rate does not learn more within so few updates (docs/diagnosis.md)",
+        "a tenth of the rate does not learn clearly more within so few updates",
         "each update throws the weights further than the gradient's direction holds",
         set_rate.format(f"{rate / 10:.3g}"),
     )
