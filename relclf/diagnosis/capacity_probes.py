@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from relclf.diagnosis.findings import Finding, Severity, well
-from relclf.diagnosis.probed import Judged, ProbeBatch, Probed, Trial, judged, no_limit, prior_loss
+from relclf.diagnosis.probed import Judged, ProbeBatch, Probed, Trial, no_limit, prior_loss, score_columns
 from relclf.training.optimizers import Optimizer
 
 FIT_LOSS = 0.01
@@ -113,9 +113,8 @@ def first_loss_finding(probed: Probed, batches: Sequence[ProbeBatch], scale: str
 
     `scale` says what the inputs' spread is, which explains much of a large one.
     """
-    loss = judged(probed.model, batches, probed).loss
-    with torch.no_grad():
-        columns = batches[0].scores(probed.model).shape[1]
+    loss = Trial(probed).judge(batches).loss
+    columns = score_columns(probed)
     guess = math.log(columns)
     measured = f"loss {loss:.2f} before the first update, ln {columns} = {guess:.2f}; {scale}"
     expected = f"near ln(relations) with word vectors of 0.1, below {FAR_OFF:g} times it with any usual ones"

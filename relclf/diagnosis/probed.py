@@ -83,10 +83,20 @@ class Trial:
                     return
                 self._update(batch)
 
+    @torch.no_grad()
     def judge(self, batches: Sequence[ProbeBatch]) -> Judged:
         """Loss and accuracy in eval mode."""
-        settle(self._optimizer)
-        return judged(self.model, batches, self._probed)
+        self.settle()
+        self.model.eval()
+        total, right, sentences = 0.0, 0, 0
+        with own_randomness(self._probed, self.updates):
+            for batch in batches:
+                scores = batch.scores(self.model)
+                loss = self._probed.loss(scores, batch.gold).item()
+                total += loss * len(batch.gold) if math.isfinite(loss) else math.inf
+                right += int((scores.argmax(dim=1) == batch.gold).sum())
+                sentences += len(batch.gold)
+        return Judged(total / sentences, right / sentences)
 
     def settle(self) -> None:
         """Bring all weights up to date, for whoever reads them."""
@@ -98,7 +108,7 @@ class Trial:
 
     def gradient(self, batch: ProbeBatch) -> Tensor:
         """The gradient of a batch's loss, all parameters of the optimiser one after the other."""
-        settle(self._optimizer)
+        self.settle()
         self.model.train()
         self.model.zero_grad(set_to_none=True)
         with own_randomness(self._probed, self.updates), torch.enable_grad():
@@ -126,26 +136,11 @@ class Trial:
         self.updates += 1
 
 
-@torch.no_grad()
-def judged(model: nn.Module, batches: Sequence[ProbeBatch], probed: Probed) -> Judged:
-    """Loss and accuracy of a model in eval mode."""
-    model.eval()
-    total, right, sentences = 0.0, 0, 0
-    with own_randomness(probed, 0):
-        for batch in batches:
-            scores = batch.scores(model)
-            loss = probed.loss(scores, batch.gold).item()
-            total += loss * len(batch.gold) if math.isfinite(loss) else math.inf
-            right += int((scores.argmax(dim=1) == batch.gold).sum())
-            sentences += len(batch.gold)
-    return Judged(total / sentences, right / sentences)
-
-
 def in_random_order(probed: Probed, updates: int, purpose: str) -> Iterator[ProbeBatch]:
     """So many batches, shuffled anew in each round."""
     generator = np.random.Generator(np.random.PCG64(named_seed(probed.seed, purpose)))
     count = len(probed.batches)
-    rounds = -(-updates // count)
+    rounds = max(1, -(-updates // count))
     order = np.concatenate([generator.permutation(count) for _ in range(rounds)])[:updates]
     return (probed.batches[index] for index in order)
 
@@ -153,14 +148,20 @@ def in_random_order(probed: Probed, updates: int, purpose: str) -> Iterator[Prob
 def prior_loss(probed: Probed, batches: Sequence[ProbeBatch]) -> float:
     """The loss of a network that has learned the shares of the relations and nothing else, nats a sentence."""
     gold = torch.cat([batch.gold for batch in batches])
+    columns = score_columns(probed)
     with torch.no_grad():
-        columns = batches[0].scores(probed.model).shape[1]
         counts = torch.bincount(gold, minlength=columns)[:columns]
         constant = torch.log(counts.float().clamp(min=1e-3) / counts.sum())
         return min(
             probed.loss(scores.expand(len(gold), columns).contiguous(), gold).item()
             for scores in (constant, torch.zeros_like(constant))
         )
+
+
+def score_columns(probed: Probed) -> int:
+    """How many relations the scores tell apart."""
+    with torch.no_grad(), own_randomness(probed, 0):
+        return probed.batches[0].scores(probed.model).shape[1]
 
 
 @contextlib.contextmanager
