@@ -10,6 +10,7 @@ import typer
 
 from relclf.cli.formatting import shell_path
 from relclf.errors import UserMistake
+from relclf.relations import printable
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -191,20 +192,20 @@ class _Diagnosis:
     def print(self) -> None:
         """What was found, the gravest first, then what was skipped, and at last what was looked at."""
         from relclf.cli.console import answers
-        from relclf.cli.finding_lines import print_findings
+        from relclf.cli.finding_lines import print_findings, print_wrapped
         from relclf.cli.step_sizes import step_size_lines
         from relclf.diagnosis.findings import in_order
 
         console = answers()
-        console.print(f"relclf diagnose · {self.target}", style="bold")
+        console.print(f"relclf diagnose · {printable(self.target)}", style="bold")
         console.print()
         if self.findings:
             print_findings(console, in_order(self.findings))
         if self.step_sizes is not None:
             for line in step_size_lines(self.step_sizes):
-                console.print(line, no_wrap=True, overflow="ignore", crop=False)
+                print_wrapped(console, line)
         for each in self.skipped:
-            console.print(f"skipped  {each.what}: {each.why}", style="yellow")
+            print_wrapped(console, f"skipped  {each.what}: {each.why}", "yellow")
         last = "interrupted while looking at" if self.interrupted else "looked at"
         looked = self.looked_at[-1:] if self.interrupted else self.looked_at
-        console.print(f"{last} {', '.join(looked)} ({self.seconds:.0f} s)")
+        print_wrapped(console, f"{last} {', '.join(looked)} ({self.seconds:.0f} s)")

@@ -78,10 +78,8 @@ def _noise_in_words(sizes: StepSizes) -> Iterator[str]:
     if len(known) < len(sizes.noise_scales):
         yield "gradient noise scale: larger than these batches can show"
         return
-    yield (
-        f"gradient noise scale: {min(known):,.0f} to {max(known):,.0f} sentences, after 100 updates "
-        f"(batch_size {sizes.batch_size})."
-    )
+    span = f"{min(known):,.0f} to {max(known):,.0f} sentences"
+    yield f"gradient noise scale: {span} after 100 updates; batch_size is {sizes.batch_size}."
     yield "Batches much smaller are mostly noise, much larger ones buy little (McCandlish et al. 2018)."
 
 

@@ -146,7 +146,7 @@ def test_a_short_training_learns_and_leaves_nothing_on_disk(material: Material, 
     real = train_shortly(material, (1, 2))
     control = train_shortly(with_shuffled_relations(material, 1), (1, 2))
     dev = dev_of(material)
-    assert real.updates == 1000
+    assert real.updates == 500
     assert len(real.predicted) == 2
     assert np.mean([macro_f1(dev, each) for each in real.predicted]) > 0.9
     assert difference(dev, control.predicted, real.predicted, 1).is_rise
