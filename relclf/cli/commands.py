@@ -7,6 +7,7 @@ import typer
 from relclf.cli import config
 from relclf.cli.evaluate import evaluate
 from relclf.cli.init import init
+from relclf.cli.inspect import inspect
 from relclf.cli.predict import predict
 from relclf.cli.reporting import reports_errors
 from relclf.cli.runs import runs
@@ -27,6 +28,7 @@ def register(app: typer.Typer) -> None:
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "init": init,
+    "inspect": inspect,
     "train": train,
     "evaluate": evaluate,
     "predict": predict,

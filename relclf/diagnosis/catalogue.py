@@ -119,6 +119,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
         "noise-larger-than-gain",
         "positions-unused",
         "train-longer",
+        "likely-wrong-relations",
     ),
     "score-averaged-over-batches": ("noise-larger-than-gain",),
     "majority-collapse": ("train-longer",),

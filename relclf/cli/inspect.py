@@ -1,0 +1,64 @@
+"""`relclf inspect`: says what data hold, and what is wrong with them."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def inspect(
+    data: Annotated[
+        Path,
+        typer.Argument(metavar="CONFIG|FILE", help="A config (.yaml), or a file of sentences (gzip too)."),
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the config; repeatable."),
+    ] = None,
+    format: Annotated[
+        str,
+        typer.Option(
+            metavar="FORMAT", help="Of a FILE: semeval2010, jsonl, or auto: the first line shows it."
+        ),
+    ] = "auto",
+    suspects: Annotated[
+        int, typer.Option(min=0, metavar="K", help="List this many sentences whose relation looks wrong.")
+    ] = 10,
+    json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
+) -> None:
+    """Look for faults in the data of a config, or in one file.
+
+    Counts, spans, duplicates, leaks, linear baselines, relations that look wrong. Needs no PyTorch.
+    """
+    from relclf.cli.console import answers, messages
+    from relclf.errors import UserMistake
+
+    is_config = data.suffix in (".yaml", ".yml")
+    if is_config and format != "auto":
+        raise UserMistake("--format is for a FILE; a config says it itself: --set data.format=...")
+    if not is_config and overrides:
+        raise UserMistake("--set is for a CONFIG, whose name ends in .yaml or .yml.")
+    from relclf.diagnosis.inspecting import inspect_config, inspect_file
+
+    console = messages()
+    with console.status("looking at the data"):
+        if is_config:
+            from relclf.config.loading import load_config
+
+            inspection = inspect_config(load_config(data, overrides or ()))
+        else:
+            inspection = inspect_file(data, format)
+    if json_:
+        import json
+
+        print(json.dumps(inspection.to_json(suspects), ensure_ascii=False))
+        return
+    from relclf.cli.inspection_tables import blocks
+
+    out = answers()
+    for lines in blocks(inspection, suspects, out.width):
+        for text in lines:
+            out.print(text, no_wrap=True, overflow="ignore", crop=False)
+        out.print()
+    for note in inspection.skipped:
+        console.print(f"note   {note}", style="yellow")
