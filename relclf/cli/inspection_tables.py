@@ -112,7 +112,7 @@ def _baseline_lines(baselines: LinearBaselines) -> Iterator[str]:
 
 def _suspect_lines(suspects: Sequence[Suspect], width: int) -> Iterator[str]:
     """Where each stands, what is doubted, then its text with both mentions marked."""
-    yield f"the {len(suspects)} relations that look most wrong (out of fold; [head], {{tail}})"
+    yield "relations that look most wrong (probabilities out of fold; [head], {tail})"
     indent = " " * 4
     for suspect in suspects:
         given = f"{printable(str(suspect.example.relation))} {percent(suspect.given_probability)} %"

@@ -422,13 +422,13 @@ def _informative(baselines: LinearBaselines) -> Iterator[Finding]:
         f"more than the majority + 2 SE, and at least {RELATED:.0f} SD"
         " (permutation test, Ojala and Garriga 2010)",
         "no network learns what the sentences do not tell"
-        if not told
+        if severity == "problem" and not told
         else "dev's relations do not follow from its sentences as train's do"
         if lost
         else "the sentences tell little of their relations, or there are too few of them to see it",
         "read some sentences beside their relations: are the two lists still in the same order?"
         if severity == "problem"
-        else "relclf inspect FILE lists the relations that look wrong",
+        else "read the sentences that relclf inspect lists as likely wrong, and collect more",
     )
 
 
