@@ -43,10 +43,10 @@ def _split_lines(splits: Sequence[Split]) -> Iterator[str]:
     for split in splits:
         yield f"{split.name:7}{printable(split.file)}"
     yield ""
-    yield f"{'':16}{'tokens a sentence':>20}{'between mentions':>18}   in %: unknown clipped head"
+    yield f"{'':16}{'tokens a sentence':>20}{'between mentions':>18}{'unknown':>11}{'clipped':>8}{'head':>6}"
     yield (
         f"{'split':5}{'sentences':>11}{'mean':>8}{'95 %':>6}{'max':>6}{'50 %':>6}{'95 %':>6}{'max':>6}"
-        f"{'words':>11}{'places':>8}{'first':>6}"
+        f"{'words %':>11}{'pos. %':>8}{'1st %':>6}"
     )
     for split in splits:
         lengths, distances = split.summary.lengths, split.summary.distances

@@ -45,7 +45,9 @@ def toy(
     for number in range(count):
         first, second = draw.sample(NAMES, 2)
         verb = draw.choice(list(VERBS))
-        text = f"On day {first.lower()} of week {chr(97 + number % 26)}{chr(97 + seed)}{chr(97 + number // 26)} "
+        text = (
+            f"On day {first.lower()} of week {chr(97 + number % 26)}{chr(97 + seed)}{chr(97 + number // 26)} "
+        )
         text += f"{first} {verb} {second} again"
         made.append(example(number, text, first, second, VERBS[verb], shift(draw)))
     return made
@@ -232,9 +234,7 @@ def test_sentences_that_differ_in_punctuation_alone_are_nearly_the_same() -> Non
 
 def test_a_dev_set_of_other_words_is_a_problem() -> None:
     train, dev = toy(), toy(40, 2)
-    foreign = [
-        dataclasses.replace(each, tokens=tuple(f"{token}xx" for token in each.tokens)) for each in dev
-    ]
+    foreign = [dataclasses.replace(each, tokens=tuple(f"{token}xx" for token in each.tokens)) for each in dev]
     found = findings(train, foreign)["unknown-words"]
     assert found.severity == "problem"
     assert found.measured.startswith("100.0 % of dev's tokens are unknown words")
