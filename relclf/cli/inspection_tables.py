@@ -34,7 +34,7 @@ def blocks(inspection: Inspection, suspects: int, width: int) -> Iterator[list[T
     if inspection.findings:
         yield [
             Text(line, _STYLES.get(line.split(" ", 1)[0], ""))
-            for line in finding_lines(inspection.findings, min(width, 100) - 2)
+            for line in finding_lines(inspection.findings, width=min(width, 100) - 2)
         ]
 
 

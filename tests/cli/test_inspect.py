@@ -217,3 +217,13 @@ def test_a_reader_that_leaves_early_is_fine(folder: Path) -> None:
     process.stdout.close()
     assert (process.stderr.read(), process.wait()) == (b"", 0)
     process.stderr.close()
+
+
+def test_the_tables_on_the_documentations_page_are_the_real_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    project = Path(__file__).resolve().parents[2]
+    monkeypatch.chdir(project)
+    shown = (project / "docs" / "inspect.md").read_text(encoding="utf-8").split("```text\n")[1]
+    counts = shown.split("linear baseline")[
+        0
+    ]  # what follows depends on scikit-learn's version in the last digit
+    assert inspect("configs/quickstart.yaml")[0].startswith(counts)
