@@ -15,8 +15,9 @@ Splits = Mapping[str, Sequence[Example]]
 
 FEW, TOO_FEW = 50, 20
 """Sentences of a relation in train: spaCy's `debug data` asks for 50 of a new label, 20 of a dependency label."""
-LEAK_PROBLEM, LEAK_WATCH = 0.1, 0.02
-"""Share of dev that train has too; it bounds what learning by heart adds to accuracy. SemEval-2010's test has 0.6 %."""
+LEAK_PROBLEM, LEAK_WATCH = 0.1, 0.05
+"""Share of dev that train has too; it bounds what learning by heart adds to accuracy. SemEval-2010's test has 0.6 %,
+a random tenth of FewRel's Wikipedia part 1.8 %, of DBpediaRelations-PT 2.0 %."""
 SAME_SENTENCE = 0.25
 """Share of dev whose sentence train has with other mentions; EU-ADR split by row has most, by sentence none."""
 CUT_PROBLEM, CUT_WATCH = 0.05, 0.01

@@ -11,6 +11,7 @@ from relclf.config.schema import EncodingConfig
 from relclf.data.reading import read_examples
 from relclf.data.splitting import stratified_split
 from relclf.data.tokenization import tokenize
+from relclf.diagnosis.catalogue import CHECKS, page
 from relclf.diagnosis.data_checks import (
     clipped_share,
     data_findings,
@@ -254,6 +255,11 @@ def test_a_shift_between_train_and_dev_is_watched_only_where_it_is_certain() -> 
     assert drift_finding((0.95, 0.01)).severity == "watch"
     assert drift_finding((0.95, 0.1)).severity == "ok"
     assert drift_finding((0.5, 0.01)).severity == "ok"
+
+
+@pytest.mark.parametrize("check", list(findings(toy(), toy(40, 2))))
+def test_each_check_has_a_page_that_begins_with_its_question(check: str) -> None:
+    assert page(check).startswith(f"# {check}\n\n{CHECKS[check]}\n\n## What it measures\n")
 
 
 def read(path: Path) -> list[Example]:
