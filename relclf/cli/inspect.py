@@ -56,9 +56,8 @@ def inspect(
     from relclf.cli.inspection_tables import blocks
 
     out = answers()
-    for lines in blocks(inspection, suspects, out.width):
-        for text in lines:
+    for number, lines in enumerate(blocks(inspection, suspects, out.width)):
+        for text in ["", *lines] if number else lines:
             out.print(text, no_wrap=True, overflow="ignore", crop=False)
-        out.print()
     for note in inspection.skipped:
         console.print(f"note   {note}", style="yellow")

@@ -34,7 +34,7 @@ def blocks(inspection: Inspection, suspects: int, width: int) -> Iterator[list[T
     if inspection.findings:
         yield [
             Text(line, _STYLES.get(line.split(" ", 1)[0], ""))
-            for line in finding_lines(inspection.findings, min(width, 100) - 2)
+            for line in finding_lines(inspection.findings, width=min(width, 100) - 2)
         ]
 
 
@@ -43,10 +43,10 @@ def _split_lines(splits: Sequence[Split]) -> Iterator[str]:
     for split in splits:
         yield f"{split.name:7}{printable(split.file)}"
     yield ""
-    yield f"{'':16}{'tokens a sentence':>20}{'between mentions':>18}   in %: unknown clipped head"
+    yield f"{'':16}{'tokens a sentence':>20}{'between mentions':>18}{'unknown':>11}{'clipped':>8}{'head':>6}"
     yield (
         f"{'split':5}{'sentences':>11}{'mean':>8}{'95 %':>6}{'max':>6}{'50 %':>6}{'95 %':>6}{'max':>6}"
-        f"{'words':>11}{'places':>8}{'first':>6}"
+        f"{'words %':>11}{'pos. %':>8}{'1st %':>6}"
     )
     for split in splits:
         lengths, distances = split.summary.lengths, split.summary.distances
@@ -112,7 +112,7 @@ def _baseline_lines(baselines: LinearBaselines) -> Iterator[str]:
 
 def _suspect_lines(suspects: Sequence[Suspect], width: int) -> Iterator[str]:
     """Where each stands, what is doubted, then its text with both mentions marked."""
-    yield f"the {len(suspects)} relations that look most wrong (out of fold; [head], {{tail}})"
+    yield "relations that look most wrong (probabilities out of fold; [head], {tail})"
     indent = " " * 4
     for suspect in suspects:
         given = f"{printable(str(suspect.example.relation))} {percent(suspect.given_probability)} %"

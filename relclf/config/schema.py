@@ -60,7 +60,8 @@ class DataConfig(Section):
         "(stratified by relation).",
     )
     test: PathValue | None = Field(
-        default=None, description="the test sentences; only `relclf evaluate` reads them."
+        default=None,
+        description="the test sentences; only `relclf evaluate` and `relclf inspect` read them.",
     )
     format: Literal["auto", "semeval2010", "jsonl"] = Field(
         default="auto",

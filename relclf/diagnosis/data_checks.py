@@ -14,13 +14,16 @@ Splits = Mapping[str, Sequence[Example]]
 """Examples with relations by the name of their split: train, and where there are any, dev and test."""
 
 FEW, TOO_FEW = 50, 20
-"""Sentences of a relation in train: spaCy's `debug data` warns below 50, and below 20 a score is chance."""
-LEAK_PROBLEM, LEAK_WATCH = 0.1, 0.02
-"""Share of dev that train has too. SemEval-2010's test has 0.6 %; at 10 % the score rises by whole points."""
+"""Sentences of a relation in train: spaCy's `debug data` asks for 50 of a new label, 20 of a dependency label."""
+LEAK_PROBLEM, LEAK_WATCH = 0.1, 0.05
+"""Share of dev that train has too; it bounds what learning by heart adds to accuracy. SemEval-2010's test has 0.6 %,
+a random tenth of FewRel's Wikipedia part 1.8 %, of DBpediaRelations-PT 2.0 %."""
 SAME_SENTENCE = 0.25
 """Share of dev whose sentence train has with other mentions; EU-ADR split by row has most, by sentence none."""
 CUT_PROBLEM, CUT_WATCH = 0.05, 0.01
-"""Share of mentions that cut a word; SemEval-2010 has 0.03 % (DESIGN: 5 of 16,000 boundaries)."""
+"""Share of a split's mentions that cut a word; SemEval-2010 Task 8 has 7 of 21,434, RELX at most 3 of 1,002."""
+FEWEST_CUTS = 5
+"""Cut words that are more than an accident."""
 CONFLICTS, REPEATED = 0.02, 0.1
 """Shares of train that contradict a duplicate (ChemProt, with two relations for some pairs, 1.2 %), and that repeat."""
 MARGIN, DEVIATIONS = 0.1, 4.0
@@ -112,16 +115,16 @@ def _spans(splits: Splits) -> Iterator[Finding]:
     total, found = sum(shown.values()), [piece for pieces in cut.values() for piece in pieces]
     if not total:
         return
-    share = len(found) / total
+    share = max(len(cut[name]) / count for name, count in shown.items() if count)
     shifted = _off_by_one(cut, shown)
     severity: Severity = "ok"
-    if share >= CUT_WATCH:
+    if share >= CUT_WATCH and len(found) >= FEWEST_CUTS:
         severity = "problem" if share >= CUT_PROBLEM and not shifted else "watch"
     example = f", first {found[0][1]} in {found[0][0].source}" if found else ""
     yield Finding(
         severity,
         "spans-misaligned",
-        f"{len(found):,} of {total:,} mentions cut a word ({100 * share:.2g} %){example}"
+        f"{len(found):,} of {total:,} mentions cut a word ({100 * len(found) / total:.2g} %){example}"
         + (", all by one character at the same end" if shifted else ""),
         f"under {100 * CUT_WATCH:.0f} %; SemEval-2010 Task 8 has 0.03 %",
         "the pieces of a cut word are other words to the network than the word itself",
@@ -422,13 +425,13 @@ def _informative(baselines: LinearBaselines) -> Iterator[Finding]:
         f"more than the majority + 2 SE, and at least {RELATED:.0f} SD"
         " (permutation test, Ojala and Garriga 2010)",
         "no network learns what the sentences do not tell"
-        if not told
+        if severity == "problem" and not told
         else "dev's relations do not follow from its sentences as train's do"
         if lost
         else "the sentences tell little of their relations, or there are too few of them to see it",
         "read some sentences beside their relations: are the two lists still in the same order?"
         if severity == "problem"
-        else "relclf inspect FILE lists the relations that look wrong",
+        else "read the sentences that relclf inspect lists as likely wrong, and collect more",
     )
 
 

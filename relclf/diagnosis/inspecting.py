@@ -94,7 +94,7 @@ def inspect_config(config: ExperimentConfig) -> Inspection:
     if data.test is not None and data.test.is_file():
         files["test"], splits["test"] = _shown(data.test), _read(data.test, data.format)
     elif data.test is not None:
-        skipped.append(f"test: there is no file {data.test} yet")
+        skipped.append(f"test: there is no file {_shown(data.test)} yet")
     words: Sequence[str] = ()
     if config.encoding.vectors is not None:
         words = read_word_vectors(

@@ -21,8 +21,10 @@ Probabilities = NDArray[np.float64]
 View = Callable[[Example, Sequence[str]], list[str]]
 
 FOLDS = 5
-FEWEST = 5
-"""Examples that each of two relations needs, so that every fold can have both."""
+FEWEST = 10
+"""Examples that each of two relations needs, so that every fold has about two of both."""
+FEWEST_FOR_DRIFT = 25
+"""Sentences that train and dev need each, five a fold."""
 MOST_SENTENCES = 20_000
 MOST_CELLS = 400_000
 """Sentences times relations that the baselines are fitted on: some seconds; of more a sample is drawn, and said."""
@@ -162,9 +164,9 @@ def shifted_auc(
 
     0.5 where both are alike. Words that only one of both has in the model's own part say nothing here: new names are
     another question, which unknown words answer. Looks at no more than 1,000 dev sentences and four times as many of
-    train; None where either has fewer than `FOLDS` times `FEWEST`.
+    train; None where either has fewer than `FEWEST_FOR_DRIFT`.
     """
-    if min(len(train), len(dev)) < FOLDS * FEWEST:
+    if min(len(train), len(dev)) < FEWEST_FOR_DRIFT:
         return None
     generator = np.random.default_rng(named_seed(seed, "drift"))
     dev = _drawn(dev, _MOST_DEV, generator)

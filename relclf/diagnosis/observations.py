@@ -102,12 +102,12 @@ class SeenEpoch:
 
     updates: int
     """So far."""
-    trained: int
-    """Sentences in batches trained on, so far."""
+    sentences: int
+    """In batches trained on, so far."""
     batches: int
     """Batches trained on, so far."""
-    batch_losses: float | None
-    """Mean cross-entropy of the looked-at batches since the epoch before."""
+    batch_losses: tuple[float, ...]
+    """Cross-entropy of the looked-at batches since the epoch before."""
     train_loss: float | None
     dev_loss: float | None
     score: float | None

@@ -12,15 +12,20 @@ _WIDTH = 78
 class Report(list[Finding]):
     """Findings in order; printed they are text, and in a notebook a table."""
 
+    def __init__(self, findings: Iterable[Finding] = (), skipped: Iterable[str] = ()) -> None:
+        super().__init__(findings)
+        self.skipped = tuple(skipped)
+        """What could not be looked at, and why."""
+
     def __str__(self) -> str:
-        return "\n".join(finding_lines(self))
+        return "\n".join(finding_lines(self, self.skipped))
 
     def _repr_html_(self) -> str:
         return _html(self)
 
 
-def finding_lines(findings: Iterable[Finding], width: int = _WIDTH) -> list[str]:
-    """The findings as lines of text; those that are ok are counted only."""
+def finding_lines(findings: Iterable[Finding], skipped: Iterable[str] = (), width: int = _WIDTH) -> list[str]:
+    """The findings as lines of text; those that are ok are counted only, what was skipped is named."""
     findings = list(findings)
     lines: list[str] = []
     for finding in findings:
@@ -29,6 +34,7 @@ def finding_lines(findings: Iterable[Finding], width: int = _WIDTH) -> list[str]
     well = sum(finding.severity == "ok" for finding in findings)
     counts = [f"{sum(f.severity == s for f in findings)} {s}" for s in reversed(SEVERITIES[1:])]
     looked = f"{well} check{'s' * (well != 1)} in order"
+    lines += [part for each in skipped for part in _fold(f"skipped {each}", width)]
     return [*lines, ", ".join([*counts, looked])]
 
 

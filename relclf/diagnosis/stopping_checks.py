@@ -83,26 +83,17 @@ def train_longer(run: RunEvidence) -> Finding | None:
             else "the last quarter brought nothing that can be told from noise"
         )
         return Finding("ok", "train-longer", measured, expected, why, "none")
-    more = (
-        f"training.max_epochs={2 * epochs}"
-        if run.stop_reason == "max_epochs"
-        else "training.max_seconds=null"
-    )
-    return Finding(
-        "watch",
-        "train-longer",
-        measured,
-        expected,
-        "it was still improving when it was ended",
-        run.go_on(more) if run.stop_reason == "max_epochs" else run.again(more),
-    )
+    longer = run.go_on(f"training.max_epochs={2 * epochs}")
+    advice = longer if run.stop_reason == "max_epochs" else run.again("training.max_seconds=null")
+    why = "it was still improving when it was ended"
+    return Finding("watch", "train-longer", measured, expected, why, advice)
 
 
 def patience_too_short(run: RunEvidence) -> Finding | None:
     """How often a stop at this patience would be premature; None without a stop rule or below five epochs.
 
-    A replay is premature where it ends before LEARNED of the trend's gain (`replay_stop_rule`); a run, where its
-    patience ended it while dev nll still fell.
+    A replay is premature where it ends before LEARNED of the trend's gain (`replay_stop_rule`), and costs something
+    where that is above the standard error. A run is premature where patience ended it while dev nll still fell.
     """
     training = run.config.training
     patience = training.patience
@@ -110,24 +101,28 @@ def patience_too_short(run: RunEvidence) -> Finding | None:
     if patience is None or len(scores) < TREND_EPOCHS:
         return None
     replay = replay_stop_rule(scores, training, patience)
+    noise = 0.0 if training.monitor in ("loss", "nll") else run.se
+    risky = replay.premature > PREMATURE and replay.lost > noise
     falling = run.stop_reason == "patience" and still_falling(run.dev_nlls, patience)
     measured = (
         f"patience {patience}: {100 * replay.premature:.0f} % of {REPLAYS} replays of the stop rule, on curves with "
         f"this run's trend and wobble ({wobble(scores[len(scores) // 2 :]):.2g} in its second half), end too early"
     )
+    if replay.premature:
+        measured += f", {replay.lost:.2g} short of the best on average (standard error {noise:.2g})"
     if falling:
         measured += f"; the run ended while dev nll still fell ({run.dev_nlls[-1]:.3g}, the least so far)"
     expected = (
         f"at most {100 * PREMATURE:.0f} % end before {100 * LEARNED:.0f} % of the gain, "
         "and dev nll is past its least"
     )
-    if replay.premature <= PREMATURE and not falling:
+    if not risky and not falling:
         why = "the stop rule sees past the wobble"
         return Finding("ok", "patience-too-short", measured, expected, why, "none")
     why = (
         "the monitored score stood still or wobbled while the network was still learning"
         if falling
-        else f"a wobble can end the training; such a stop costs {replay.lost:.2g} of the best on average"
+        else "a wobble can end the training before most of its gain"
     )
     advice = run.go_on(f"training.patience={_safe_patience(scores, training)}")
     return Finding("watch", "patience-too-short", measured, expected, why, advice)

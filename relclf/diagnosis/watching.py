@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 
+from relclf.diagnosis.epoch_checks import epoch_findings
 from relclf.diagnosis.findings import in_order
 from relclf.diagnosis.loop_checks import loop_findings
 from relclf.diagnosis.loop_probes import ProbeBatch, Start, probe_findings
@@ -33,6 +34,8 @@ FIRST_UPDATES = 10
 """The first updates are all looked at closely."""
 EVERY = 50
 """Of the others one in so many."""
+LOSS_EVERY = 4
+"""Of all batches, the loss of one in so many is computed."""
 SAMPLE = 4096
 """Values of a parameter that are looked at, evenly spread."""
 FINGERPRINTED = 1_000_000
@@ -111,7 +114,8 @@ class Watch:
         self._backward_begun = False
         self._weight = 0.0
         """Of the sentences of the batches since the last update, in their gradients."""
-        self._losses_since_epoch: list[float] = []
+        self._losses_since_epoch: list[Tensor] = []
+        """Left where they were computed."""
         self._trained_sentences = 0
         self._fingerprints = {"trained": 0, "unused": 0, "evaluated": 0}
         self._mixers: dict[tuple[int, int], Tensor] = {}
@@ -145,7 +149,7 @@ class Watch:
                 self._seen.updates,
                 self._trained_sentences,
                 self._seen.forwards.trained,
-                float(np.mean(losses)) if losses else None,
+                tuple(float(loss) for loss in losses),
                 _number(train_loss, "train_loss"),
                 _number(dev_loss, "dev_loss"),
                 _number(score, "score"),
@@ -157,10 +161,16 @@ class Watch:
     def report(self, show: bool = False) -> Report:
         """The findings so far, gravest first and causes before symptoms; printed where `show` asks for it."""
         seen = self.observations()
-        found = loop_findings(seen)
-        if self._start is not None:
-            found += probe_findings(seen, self._start)
-        report = Report(in_order(found))
+        found, skipped = [*loop_findings(seen), *epoch_findings(seen)], list[str]()
+        if self._start is None:
+            skipped.append("probes: the model is large, or cannot be copied")
+        else:
+            for each in probe_findings(seen, self._start, self._model.state_dict()):
+                if isinstance(each, str):
+                    skipped.append(each)
+                else:
+                    found.append(each)
+        report = Report(in_order(found), skipped)
         if show:
             print(report)
         return report
@@ -269,6 +279,9 @@ class Watch:
             self._look_for_not_finite(scores, gradient)
         if self._looking and seen.not_finite is None:
             self._look_at_scores(call, scores, gradient)
+        if seen.updates % LOSS_EVERY == 0 and seen.scores.fits["cross-entropy"]:
+            gold = gradient.argmin(dim=1)
+            self._losses_since_epoch.append(nn.functional.cross_entropy(scores, gold))
 
     def _look_at_scores(self, call: "_Call", scores: Tensor, gradient: Tensor) -> None:
         seen = self._seen.scores
@@ -287,7 +300,6 @@ class Watch:
             if not self._seen.updates:
                 seen.first_losses.append(loss.cross_entropy)
             seen.losses.append(loss.cross_entropy)
-            self._losses_since_epoch.append(loss.cross_entropy)
 
     def _kept_inputs(self, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]] | None:
         """A copy of what the model was called with; None where enough is kept."""

@@ -345,6 +345,64 @@ def test_the_fault_is_the_first_problem(fault):
     assert problems(findings_of(change(healthy()), run))[:1] == [check]
 
 
+def told(change=lambda gold, predicted: (gold, predicted), train=None, epochs=24):
+    """A loop that tells `watch.epoch` of its dev predictions; returns the findings."""
+    loop = healthy(lr=3e-3)
+    train = train or loop.train
+    watch = relclf.watch(loop.model, loop.optimizer)
+    for epoch in range(epochs):
+        loop.model.train()
+        total = 0.0
+        for words, positions, gold in train.batches(seed=epoch):
+            loop.optimizer.zero_grad()
+            loss = loop.criterion(loop.model(words, positions), gold)
+            loss.backward()
+            loop.optimizer.step()
+            total += loss.item()
+        loop.model.eval()
+        with torch.no_grad():
+            predicted = loop.model(loop.dev.words, loop.dev.positions).argmax(1)
+        gold, answers = change(loop.dev.gold, predicted)
+        watch.epoch(train_loss=total / 12, gold=gold, predicted=answers)
+    return watch.report()
+
+
+def test_predictions_of_a_healthy_loop_are_in_order():
+    found = told()
+    assert problems(found) == watches(found) == []
+    assert {f.check for f in found} >= {"relation-ids-mismatch", "uninformative-input", "majority-collapse",
+                                        "epoch-loss-not-averaged"}  # fmt: skip
+
+
+def test_relation_ids_that_differ_in_dev_are_named():
+    assert problems(told(lambda gold, predicted: ((gold + 1) % CLASSES, predicted)))[:1] == [
+        "relation-ids-mismatch"
+    ]
+
+
+def test_relations_that_the_sentences_do_not_tell_are_named():
+    train = Data.draw(1)
+    shuffled = replace(
+        train, gold=train.gold[torch.randperm(240, generator=torch.Generator().manual_seed(5))]
+    )
+    assert problems(told(train=shuffled, epochs=60))[:1] == ["uninformative-input"]
+
+
+def test_a_sum_of_losses_that_goes_for_a_mean_is_named():
+    loop = healthy()
+    watch = relclf.watch(loop.model, loop.optimizer)
+    for epoch in range(3):
+        total = 0.0
+        for words, positions, gold in loop.train.batches(seed=epoch):
+            loop.optimizer.zero_grad()
+            loss = loop.criterion(loop.model(words, positions), gold)
+            loss.backward()
+            loop.optimizer.step()
+            total += loss.item()
+        watch.epoch(train_loss=total)
+    assert problems(watch.report()) == ["epoch-loss-not-averaged"]
+
+
 def test_shuffled_file_order_is_something_to_watch_and_no_problem():
     found = findings_of(healthy(), batch_by_batch(order=None))
     assert (problems(found), watches(found)) == ([], ["no-shuffling"])
@@ -481,4 +539,5 @@ def test_what_an_epoch_was_told_is_kept():
     (epoch,) = watch.observations().epochs
     assert (epoch.train_loss, epoch.score, epoch.updates) == (0.5, 0.25, 48)
     assert (epoch.gold.tolist(), epoch.predicted.tolist()) == ([0, 1], [1, 1])
-    assert 0 < epoch.batch_losses < 2 * math.log(CLASSES)
+    assert len(epoch.batch_losses) == 12  # of 48, one in four
+    assert 0 < min(epoch.batch_losses) <= max(epoch.batch_losses) < 2 * math.log(CLASSES)

@@ -1,0 +1,128 @@
+"""The checks of what `watch.epoch` was told: scores, losses, gold and predicted classes of dev."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from relclf.diagnosis.curves import still_falling
+from relclf.diagnosis.findings import Finding, well
+from relclf.diagnosis.observations import Ids, Observations, SeenEpoch
+from relclf.diagnosis.prediction_checks import (
+    epoch_loss_not_averaged,
+    prediction_findings,
+    score_averaged_over_batches,
+)
+from relclf.scoring.metrics import confusion_matrix
+
+LEARNED_UPDATES = 200
+"""Updates before which predictions may still be those of the beginning: about 0.9 on one class is normal then."""
+FITTED = 0.7
+"""A share of the entropy of the gold classes; a loss below it was learned from the sentences themselves."""
+EPOCHS_BACK = 10
+"""Epochs over which a loss is seen to fall, as the default patience has it."""
+PERMUTATIONS = 999
+CHANCE = 0.01
+
+
+def epoch_findings(seen: Observations) -> Iterator[Finding]:
+    """What the last epochs that were told say."""
+    for finding in (_score(seen), _loss(seen)):
+        if finding is not None:
+            yield finding
+    told = [epoch for epoch in seen.epochs if epoch.gold is not None and len(epoch.gold)]
+    if told:
+        last = told[-1]
+        assert last.gold is not None and last.predicted is not None
+        classes = _classes(seen, last)
+        yield from prediction_findings(
+            last.gold, last.predicted, classes, last.updates, still_learning=_still_learning(seen)
+        )
+        uninformative = _uninformative_input(seen, told[-3:], classes)
+        if uninformative is not None:
+            yield uninformative
+
+
+def _still_learning(seen: Observations) -> bool:
+    """Whether dev loss, or else that of the batches, still falls: SGD can be at the majority for long."""
+    dev = [epoch.dev_loss for epoch in seen.epochs if epoch.dev_loss is not None]
+    own = [float(np.mean(epoch.batch_losses)) for epoch in seen.epochs if epoch.batch_losses]
+    return still_falling(dev or own, EPOCHS_BACK)
+
+
+def _score(seen: Observations) -> Finding | None:
+    """The first epoch whose score is a mean over batches, or else what the last one says."""
+    size = int(np.median([len(rows) for rows in seen.evaluated_rows])) if seen.evaluated_rows else None
+    found = [
+        score_averaged_over_batches(epoch.score, epoch.gold, epoch.predicted, _classes(seen, epoch), size)
+        for epoch in seen.epochs
+        if epoch.score is not None and epoch.gold is not None and epoch.predicted is not None
+    ]
+    known = [finding for finding in found if finding is not None]
+    return next((finding for finding in known if finding.severity == "problem"), known[-1] if known else None)
+
+
+def _loss(seen: Observations) -> Finding | None:
+    batches = sentences = 0
+    found = None
+    for epoch in seen.epochs:
+        if epoch.train_loss is not None:
+            found = (
+                epoch_loss_not_averaged(
+                    epoch.train_loss, epoch.batch_losses, epoch.batches - batches, epoch.sentences - sentences
+                )
+                or found
+            )
+        batches, sentences = epoch.batches, epoch.sentences
+    return found
+
+
+def _uninformative_input(seen: Observations, epochs: list[SeenEpoch], classes: int) -> Finding | None:
+    """A network that has learned its sentences, and whose answers on dev have nothing to do with gold."""
+    last, losses = epochs[-1], seen.scores.losses
+    assert last.gold is not None
+    if last.updates < LEARNED_UPDATES or len(losses) < 4:
+        return None
+    chances = np.bincount(last.gold, minlength=classes) / len(last.gold)
+    entropy = float(-(chances[chances > 0] * np.log(chances[chances > 0])).sum())
+    late = float(np.mean(losses[-3:]))
+    if late > FITTED * entropy:
+        return None
+    p = max(
+        independence(epoch.gold, epoch.predicted, classes)
+        for epoch in epochs
+        if epoch.gold is not None and epoch.predicted is not None
+    )
+    check, expected = (
+        "uninformative-input",
+        f"answers on dev that go with gold (permutation test of the confusion matrix, p below {CHANCE})",
+    )
+    measured = f"train loss {late:.2f} ({entropy:.2f} for guessing); dev answers fit as well if exchanged: p = {p:.3f}"
+    if p < CHANCE:
+        return well(check, measured, expected)
+    return Finding(
+        "problem",
+        check,
+        measured,
+        expected,
+        "the network learns its sentences by heart, and nothing of it holds for others",
+        "read 20 training sentences beside their gold relations: do they fit, as they arrive at the model?",
+    )
+
+
+def independence(gold: Ids, predicted: Ids, classes: int) -> float:
+    """The share of random exchanges of the predictions that go with gold as well as they do (chi-squared)."""
+    generator = np.random.default_rng(0)
+    own = _chi_squared(gold, predicted, classes)
+    others = [_chi_squared(gold, generator.permutation(predicted), classes) for _ in range(PERMUTATIONS)]
+    return (1 + sum(other >= own - 1e-9 for other in others)) / (1 + PERMUTATIONS)
+
+
+def _chi_squared(gold: Ids, predicted: Ids, classes: int) -> float:
+    counts = confusion_matrix(gold, predicted, classes)
+    chance = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / max(1, counts.sum())
+    return float(((counts - chance) ** 2 / np.where(chance > 0, chance, 1)).sum())
+
+
+def _classes(seen: Observations, epoch: SeenEpoch) -> int:
+    assert epoch.gold is not None and epoch.predicted is not None
+    return max(seen.scores.classes, int(epoch.gold.max()) + 1, int(epoch.predicted.max()) + 1)
