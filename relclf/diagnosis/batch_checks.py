@@ -73,6 +73,9 @@ def no_shuffling(seen: Observations) -> Finding | None:
 
 def dev_in_train(seen: Observations) -> Finding | None:
     """Sentences that are evaluated are not learned from."""
+    learns = _evaluation_that_learns(seen)
+    if learns is not None:
+        return learns
     trained = np.unique(rows_of([batch.rows for batch in seen.batches]))
     evaluated = np.unique(rows_of(seen.evaluated_rows))
     if min(len(trained), len(evaluated)) < ENOUGH_BATCHES:
@@ -94,6 +97,23 @@ def dev_in_train(seen: Observations) -> Finding | None:
         expected,
         "a score on sentences that were learned by heart says nothing about new ones",
         "split once, before batches are made, and give each loader its own part",
+    )
+
+
+def _evaluation_that_learns(seen: Observations) -> Finding | None:
+    """Sentences that are learned from in eval mode, and never in train mode, are those of an evaluation."""
+    own = rows_of([batch.rows for batch in seen.batches if not batch.in_eval_mode])
+    others = np.unique(rows_of([batch.rows for batch in seen.batches if batch.in_eval_mode]))
+    new = int((~np.isin(others, own)).sum())
+    if not len(own) or new < ENOUGH_BATCHES or new < 0.5 * len(others):
+        return None
+    return Finding(
+        "problem",
+        "dev-in-train",
+        f"{new:,} sentences were learned from in eval mode only",
+        "none: an evaluation calls neither backward() nor step()",
+        "the evaluation trains on the very sentences that it scores",
+        "take backward() and step() out of the evaluation, and put it into torch.no_grad()",
     )
 
 

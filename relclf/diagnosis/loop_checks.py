@@ -132,6 +132,16 @@ def parameters_not_in_optimizer(seen: Observations) -> Finding | None:
         "parameters-not-in-optimizer",
         "every trainable parameter of the model, and no others",
     )
+    if seen.unregistered:
+        shapes = ", ".join(str(list(shape)) for shape in seen.unregistered[:3])
+        return Finding(
+            "problem",
+            check,
+            f"the scores depend on {len(seen.unregistered)} tensors that model.parameters() does not list ({shapes})",
+            expected,
+            "layers in a plain list or dict are unknown to the model: no optimiser gets them, no device",
+            "keep them in torch.nn.ModuleList, torch.nn.ModuleDict or torch.nn.Parameter",
+        )
     if not left_out and not foreign:
         return well(check, f"the optimiser has all {len(trainable)} trainable tensors", expected)
     if not foreign and all(p.is_embedding for p in left_out):
@@ -263,9 +273,18 @@ def train_mode_while_evaluating(seen: Observations) -> Finding | None:
     """Evaluation goes through the model in eval mode."""
     stray = _stray_calls(seen)
     wrong, calls = seen.forwards.evaluated_in_train_mode + stray, seen.evaluations + stray
+    check, expected = "train-mode-while-evaluating", "none: model.eval() before evaluating"
+    if seen.varies_in_eval_mode:
+        return Finding(
+            "problem",
+            check,
+            "two calls in eval mode with the same batch gave different scores",
+            "the same scores each time in eval mode",
+            "something drops or adds values at random whatever the mode, in evaluation too",
+            "nn.Dropout as a module, or torch.nn.functional.dropout(x, p, training=self.training)",
+        )
     if not calls:
         return None
-    check, expected = "train-mode-while-evaluating", "none: model.eval() before evaluating"
     measured = f"{wrong:,} of {calls:,} batches that were not learned from went through in train mode"
     if wrong <= MOST * calls:
         return well(check, measured, expected)

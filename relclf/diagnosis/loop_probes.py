@@ -78,6 +78,15 @@ def probe_findings(seen: Observations, start: Start, now: Mapping[str, Tensor]) 
             yield f"probes: a copy of the model failed ({type(error).__name__}: {error})"
 
 
+def varies(start: Start, training: bool) -> bool:
+    """Whether two calls with the first batch, in train or in eval mode, give different scores."""
+    model = copy.deepcopy(start.model).train(training)
+    batch = start.batches[0]
+    with _random_numbers_kept(model), torch.no_grad():
+        first, second = (scores_of(model(*batch.args, **batch.kwargs)) for _ in range(2))
+    return first is not None and second is not None and not torch.equal(first, second)
+
+
 def _too_simple(start: Start, deadline: float) -> Finding:
     """A network that can learn what it is shown can learn few sentences by heart."""
     model = copy.deepcopy(start.model)

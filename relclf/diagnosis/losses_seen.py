@@ -4,6 +4,7 @@ With scores z of shape (batch, classes), p = softmax(z) and gold class y, the gr
 
     cross-entropy          s (p - e_y)
     of softmax(z) again    s J(p) (softmax(p) - e_y),   J(p) = diag(p) - p p'
+    of sigmoid(z)          s q (1 - q) (softmax(q) - e_y),   q = sigmoid(z), value by value
     nll of z               -s e_y
 
 where s is the row's weight in the loss: 1/batch for a mean, times the weight of class y. In all of them y is the
@@ -24,7 +25,7 @@ class SeenLoss:
     """What a gradient says of its loss."""
 
     name: str
-    """cross-entropy, softmax twice, nll or other."""
+    """cross-entropy, softmax twice, sigmoid first, nll or other."""
     gold: Tensor
     """(batch,)."""
     weight: float
@@ -41,7 +42,14 @@ def seen_loss(scores: Tensor, gradient: Tensor) -> SeenLoss:
     chances = scores.softmax(dim=1)
     again = chances.softmax(dim=1) - target
     through = chances * (again - (chances * again).sum(dim=1, keepdim=True))
-    shapes = {"cross-entropy": chances - target, "nll": -target, "softmax twice": through}
+    bent = scores.sigmoid()
+    through_sigmoid = bent * (1 - bent) * (bent.softmax(dim=1) - target)
+    shapes = {
+        "cross-entropy": chances - target,
+        "nll": -target,
+        "softmax twice": through,
+        "sigmoid first": through_sigmoid,
+    }
     fits = {name: _fit(gradient, shape, gold) for name, shape in shapes.items()}
     name = min(fits, key=lambda each: fits[each][0])
     unexplained, weight = fits[name]

@@ -1,10 +1,13 @@
 """The tensors in what a model is called with, and in what it gives back."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
 from torch import Tensor
+
+MOST_NODES = 20_000
+"""Nodes of a graph that are gone through."""
 
 
 def tensors_in(value: Any) -> Iterator[Tensor]:
@@ -39,6 +42,28 @@ def detached(value: Any) -> Any:
     if isinstance(value, list) or type(value) is tuple:
         return type(value)(detached(each) for each in value)
     return value
+
+
+def leaves_of(outputs: Iterable[Tensor], inputs: Iterable[Tensor], known: set[int]) -> list[Tensor]:
+    """The tensors with gradients that the outputs are made of, without the inputs, what those are made of, and `known`.
+
+    known: the `id` of each tensor that is accounted for.
+    """
+    inputs = list(inputs)
+    passed = {id(each) for each in inputs} | known
+    done = {each.grad_fn for each in inputs if each.grad_fn is not None}
+    found: list[Tensor] = []
+    waiting = [each.grad_fn for each in outputs if each.grad_fn is not None]
+    while waiting and len(done) < MOST_NODES:
+        node = waiting.pop()
+        if node in done:
+            continue
+        done.add(node)
+        leaf = getattr(node, "variable", None)
+        if isinstance(leaf, Tensor) and id(leaf) not in passed:
+            found.append(leaf)
+        waiting += [following for following, _ in node.next_functions if following is not None]
+    return found
 
 
 def by_row(tensor: Tensor, rows: int, columns: int) -> Tensor | None:

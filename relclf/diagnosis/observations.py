@@ -83,9 +83,13 @@ class SeenScores:
     """Batches whose rows were probabilities: none negative, sum 1."""
     squeezed: int = 0
     """Batches all of whose scores lay between 0 and 1, and whose rows did not sum to 1."""
+    cut: int = 0
+    """Batches with no score below 0 and many of exactly 0."""
     log_probabilities: int = 0
+    by_column: int = 0
+    """Batches whose columns, and not rows, were probabilities or log-probabilities."""
     fits: Counter[str] = field(default_factory=Counter)
-    """Batches by the loss that explains the gradient: cross-entropy, softmax twice, nll, other."""
+    """Batches by the loss that explains the gradient, as `losses_seen` names it."""
     weights: list[float] = field(default_factory=list)
     """A looked-at update: the sum over its sentences of their weight in the gradient; 1 for a mean."""
     first_losses: list[float] = field(default_factory=list)
@@ -122,7 +126,8 @@ class SeenBatch:
     rows: Ids
     """(sentences,) a fingerprint each."""
     gold: Ids | None
-    """(sentences,) as the gradient tells, or the criterion."""
+    """(sentences,) as the gradient tells."""
+    in_eval_mode: bool = False
 
 
 @dataclass(frozen=True)
@@ -162,10 +167,14 @@ class Observations:
     optimizer: OptimizerFacts
     loader: LoaderFacts | None
     parameters: list[SeenParameter]
-    dropout: dict[str, float]
+    unregistered: tuple[tuple[int, ...], ...] = ()
+    """Shapes of tensors that the scores depend on, and that neither the model nor its inputs account for."""
+    dropout: dict[str, float] = field(default_factory=dict)
     """Modules that drop values, and their rates."""
-    depends_on_mode: bool
-    """Whether a module of the model behaves differently in train and in eval mode."""
+    depends_on_mode: bool = False
+    """Whether the model behaves differently in train and in eval mode."""
+    varies_in_eval_mode: bool = False
+    """Whether two calls in eval mode with the same batch gave different scores."""
     forwards: Forwards = field(default_factory=Forwards)
     updates: int = 0
     backwards: int = 0

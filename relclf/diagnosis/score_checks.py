@@ -44,11 +44,24 @@ def softmax_before_loss(seen: Observations) -> Finding | None:
     floor = math.log(1 + (scores.classes - 1) / math.e)
     ends = f"so the loss cannot fall below {floor:.3f} for {scores.classes} classes"
     crossed = scores.fits["cross-entropy"] > MOST * scores.looked
-    twice = scores.fits["softmax twice"]
+    twice, bent = scores.fits["softmax twice"], scores.fits["sigmoid first"]
+    raw_nll = (
+        scores.fits["nll"] > MOST * scores.looked and not scores.log_probabilities + scores.probabilities
+    )
     if (crossed and scores.probabilities > MOST * scores.looked) or scores.criterion_got_probabilities:
         measured = f"the scores given to cross-entropy are probabilities (each row sums to 1), {ends}"
     elif twice > MOST * scores.looked:
         measured = f"in {twice} of {scores.looked} looked-at batches the gradient went through a second softmax, {ends}"
+    elif bent > MOST * scores.looked:
+        measured = f"in {bent} of {scores.looked} looked-at batches the gradient went through a sigmoid first"
+    elif scores.by_column > MOST * scores.looked:
+        measured = (
+            "the columns of the scores, not the rows, are probabilities: softmax over the batch (dim=0)"
+        )
+    elif raw_nll:
+        measured = "the negative log-likelihood is taken of raw scores, not of log-probabilities: it has no lower end"
+    elif crossed and scores.cut > MOST * scores.looked:
+        measured = f"no score of {scores.cut} of {scores.looked} looked-at batches is below 0, and many are 0: a ReLU"
     elif crossed and scores.squeezed == scores.looked >= ENOUGH_BATCHES:
         measured = f"all scores of {scores.looked} looked-at batches lie between 0 and 1, as after a sigmoid"
     elif crossed and scores.log_probabilities > MOST * scores.looked:
@@ -67,8 +80,8 @@ def softmax_before_loss(seen: Observations) -> Finding | None:
         check,
         measured,
         expected,
-        "scores between 0 and 1 cannot say that they are sure, and their gradients fade",
-        "give the raw scores to the loss; apply softmax (or sigmoid) where probabilities are shown",
+        "scores that are bent or cut before the loss cannot say that they are sure, and their gradients fade",
+        "torch.nn.functional.cross_entropy(model(x), gold) on raw scores; softmax only where probabilities are shown",
     )
 
 

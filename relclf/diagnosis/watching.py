@@ -13,11 +13,11 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 
 from relclf.diagnosis.epoch_checks import epoch_findings
-from relclf.diagnosis.findings import in_order
+from relclf.diagnosis.findings import Finding, in_order
 from relclf.diagnosis.loop_checks import loop_findings
-from relclf.diagnosis.loop_probes import ProbeBatch, Start, probe_findings
+from relclf.diagnosis.loop_probes import ProbeBatch, Start, probe_findings, varies
 from relclf.diagnosis.losses_seen import seen_loss
-from relclf.diagnosis.nested import by_row, detached, scores_of, tensors_in
+from relclf.diagnosis.nested import by_row, detached, leaves_of, scores_of, tensors_in
 from relclf.diagnosis.observations import (
     LoaderFacts,
     Observations,
@@ -52,6 +52,8 @@ KEPT_BYTES = 2**26
 """Of batches and of the model that are kept for probes, each."""
 MOST_GRAPHS = 1_000
 """Graphs that are counted at a time."""
+MANY_ZEROS = 0.05
+"""Share of scores that are exactly 0 behind a ReLU, and hardly ever else."""
 CLOSE = 1e-4
 """How near to 1 the sum of probabilities is."""
 _DROPOUT = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout, nn.FeatureAlphaDropout)
@@ -97,8 +99,8 @@ class Watch:
             _optimizer_facts(optimizer, self._parameters),
             _loader_facts(loader),
             [_seen_parameter(name, p, id(p) in embeddings) for name, p in self._parameters.items()],
-            {name: float(m.p) for name, m in model.named_modules() if isinstance(m, _DROPOUT)},
-            any(isinstance(module, _BY_MODE) for module in model.modules()),
+            dropout={name: float(m.p) for name, m in model.named_modules() if isinstance(m, _DROPOUT)},
+            depends_on_mode=any(isinstance(module, _BY_MODE) for module in model.modules()),
         )
         self._first_values = [_sample(p) for p in self._parameters.values()]
         self._before: list[Tensor] = []
@@ -112,6 +114,7 @@ class Watch:
         self._graphs: list[weakref.ref[_Graph]] = []
         """Those of calls whose update is done, and that still live."""
         self._backward_begun = False
+        self._leaves_known = False
         self._weight = 0.0
         """Of the sentences of the batches since the last update, in their gradients."""
         self._losses_since_epoch: list[Tensor] = []
@@ -119,7 +122,7 @@ class Watch:
         self._trained_sentences = 0
         self._fingerprints = {"trained": 0, "unused": 0, "evaluated": 0}
         self._mixers: dict[tuple[int, int], Tensor] = {}
-        self._pending: list[tuple[str, Tensor, Tensor | None]] = []
+        self._pending: list[tuple[str, Tensor, _Call]] = []
         self._start = _copies(model, optimizer)
         self._kept_bytes = 0
         self._handles: list[Any] = []
@@ -161,19 +164,30 @@ class Watch:
     def report(self, show: bool = False) -> Report:
         """The findings so far, gravest first and causes before symptoms; printed where `show` asks for it."""
         seen = self.observations()
-        found, skipped = [*loop_findings(seen), *epoch_findings(seen)], list[str]()
-        if self._start is None:
-            skipped.append("probes: the model is large, or cannot be copied")
-        else:
-            for each in probe_findings(seen, self._start, self._model.state_dict()):
-                if isinstance(each, str):
-                    skipped.append(each)
-                else:
-                    found.append(each)
+        probed, skipped = self._probe(seen)
+        found = [*loop_findings(seen), *epoch_findings(seen), *probed]
         report = Report(in_order(found), skipped)
         if show:
             print(report)
         return report
+
+    def _probe(self, seen: Observations) -> tuple[list[Finding], list[str]]:
+        """Findings of the probes, and what was skipped; notes in `seen` how the model behaves in its modes."""
+        if self._start is None:
+            return [], ["probes: the model is large, or cannot be copied"]
+        if self._start.batches:
+            try:
+                seen.varies_in_eval_mode = varies(self._start, training=False)
+                seen.depends_on_mode |= not seen.varies_in_eval_mode and varies(self._start, training=True)
+            except Exception as error:  # whatever a model may raise that is called outside of its loop
+                return [], [f"probes: a copy of the model failed ({type(error).__name__}: {error})"]
+        found, skipped = list[Finding](), list[str]()
+        for each in probe_findings(seen, self._start, self._model.state_dict()):
+            if isinstance(each, Finding):
+                found.append(each)
+            else:
+                skipped.append(each)
+        return found, skipped
 
     def close(self) -> None:
         """Remove every hook; the loop goes on unwatched."""
@@ -200,8 +214,17 @@ class Watch:
             seen.dead_rows = _dead_share(self._alive_rows[index])
             seen.one_row_asked = len(self._asked_rows.get(index, ())) == 1
             seen.in_optimizer = name in _names_in(self._optimizer, self._parameters)
-        self._seen.optimizer = _optimizer_facts(self._optimizer, self._parameters)
-        return copy.deepcopy(self._seen)
+        now = _named_parameters(self._model)
+        self._seen.optimizer = _optimizer_facts(self._optimizer, now)
+        result = copy.deepcopy(self._seen)
+        result.parameters = [
+            seen for seen in result.parameters if now.get(seen.name) is self._parameters[seen.name]
+        ]
+        held = _names_in(self._optimizer, now)
+        result.parameters += [
+            _replaced(name, p, name in held) for name, p in now.items() if self._parameters.get(name) is not p
+        ]
+        return result
 
     # what the hooks call
 
@@ -241,6 +264,11 @@ class Watch:
             if model.training and self._looking and self._start is not None:
                 call.inputs = self._kept_inputs(args, kwargs)
         self._waiting.append(call)
+        if differentiable and not self._leaves_known:
+            self._leaves_known = True
+            own = {id(p) for p in _named_parameters(model).values()}
+            strange = leaves_of(differentiable, tensors_in((args, kwargs)), own)
+            self._seen.unregistered = tuple(tuple(leaf.shape) for leaf in strange)
         if differentiable:
             graph = _Graph()
             call.graph = weakref.ref(graph)
@@ -290,10 +318,13 @@ class Watch:
         seen.looked += 1
         seen.probabilities += _are_probabilities(scores)
         seen.squeezed += bool((scores >= 0).all() and (scores <= 1).all()) and not _are_probabilities(scores)
-        seen.log_probabilities += bool((scores.logsumexp(dim=1).abs() < CLOSE).all())
+        seen.cut += bool((scores >= 0).all()) and float((scores == 0).float().mean()) > MANY_ZEROS
+        columns = scores.T.contiguous()
+        seen.by_column += len(scores) > 1 and (_are_probabilities(columns) or _are_logarithms(columns))
+        seen.log_probabilities += _are_logarithms(scores)
         seen.fits[loss.name] += 1
         self._weight += loss.weight
-        if loss.name in ("cross-entropy", "nll"):
+        if loss.name != "other":
             call.gold = loss.gold
             if call.inputs is not None and self._start is not None:
                 self._start.batches.append(ProbeBatch(*call.inputs, loss.gold))
@@ -451,15 +482,16 @@ class Watch:
         kind = "trained" if call.trained else "unused" if call.training and call.gradients else "evaluated"
         if call.fingerprints is not None and self._fingerprints[kind] < FINGERPRINTED:
             self._fingerprints[kind] += call.rows
-            self._pending.append((kind, call.fingerprints, call.gold))
+            self._pending.append((kind, call.fingerprints, call))
 
     def _read_fingerprints(self) -> None:
         """Bring the fingerprints, which may lie on an accelerator, to the host."""
         seen = self._seen
-        for kind, rows, gold in self._pending:
+        for kind, rows, call in self._pending:
             ids = rows.cpu().numpy()
             if kind == "trained":
-                seen.batches.append(SeenBatch(ids, None if gold is None else gold.cpu().numpy()))
+                gold = None if call.gold is None else call.gold.cpu().numpy()
+                seen.batches.append(SeenBatch(ids, gold, in_eval_mode=not call.training))
             else:
                 (seen.unused_rows if kind == "unused" else seen.evaluated_rows).append(ids)
         self._pending = []
@@ -563,6 +595,13 @@ def _seen_parameter(name: str, parameter: nn.Parameter, is_embedding: bool) -> S
     )
 
 
+def _replaced(name: str, parameter: nn.Parameter, in_optimizer: bool) -> SeenParameter:
+    """A parameter that has come to the model since it was watched; nothing is known of its updates."""
+    return SeenParameter(
+        name, tuple(parameter.shape), False, parameter.requires_grad, in_optimizer, moved=True
+    )
+
+
 def _looks_drawn(table: Tensor) -> bool:
     """Whether all rows have one spread and no direction: rows of word vectors differ in length and lean one way."""
     rows = table[table.abs().amax(dim=1) > 0][:SAMPLE].float()
@@ -582,6 +621,11 @@ def _sample(parameter: Tensor) -> Tensor:
 
 def _are_probabilities(scores: Tensor) -> bool:
     return bool((scores >= 0).all()) and bool(((scores.sum(dim=1) - 1).abs() < CLOSE).all())
+
+
+def _are_logarithms(scores: Tensor) -> bool:
+    """Whether each row is the logarithms of probabilities."""
+    return bool((scores.logsumexp(dim=1).abs() < CLOSE).all())
 
 
 def _any_gradient(optimizer: torch.optim.Optimizer) -> bool:

@@ -14,7 +14,7 @@ from relclf.diagnosis.findings import Finding
 from relclf.diagnosis.losses_seen import seen_loss
 from relclf.diagnosis.watching import Watch
 from relclf.errors import UserMistake
-from tests.diagnosis.hand_written import CLASSES, Data, Loop, Net, healthy
+from tests.diagnosis.hand_written import CLASSES, WORDS, Data, Loop, Net, healthy
 
 OPTIMIZERS: dict[str, Callable[[nn.Module], torch.optim.Optimizer]] = {
     "adam": lambda m: torch.optim.Adam(m.parameters(), lr=1e-3),
@@ -296,6 +296,43 @@ def log_of_zero(scores, gold):
     return -torch.log(chances.gather(1, gold[:, None])).mean()
 
 
+def in_a_plain_list(loop):
+    layer = loop.model.output
+    del loop.model.output
+    object.__setattr__(loop.model, "output", layer)
+    return replace(loop, optimizer=torch.optim.Adam(loop.model.parameters(), lr=1e-3))
+
+
+class _AlwaysDropping(nn.Module):
+    def forward(self, values):
+        return nn.functional.dropout(values, 0.3)
+
+
+def always_dropping(loop):
+    loop.model.drop = _AlwaysDropping()
+    return loop
+
+
+def replaced_while_watched(loop):
+    loop.model.words = nn.Embedding(WORDS, 16)
+    loop.run()
+
+
+def learning_evaluation(loop):
+    for epoch in range(4):
+        for data, mode in ((loop.train, True), (loop.dev, False)):
+            loop.model.train(mode)
+            for words, positions, gold in data.batches(seed=epoch):
+                loop.optimizer.zero_grad()
+                loop.criterion(loop.model(words, positions), gold).backward()
+                loop.optimizer.step()
+
+
+def cut_off(loop):
+    loop.model.output = nn.Sequential(loop.model.output, nn.ReLU())
+    return loop
+
+
 cross = nn.functional.cross_entropy
 FAULTS = {
     "one update an epoch": ("updates-per-epoch", same, once_an_epoch),
@@ -315,6 +352,13 @@ FAULTS = {
     ),
     "no no_grad()": ("gradients-while-evaluating", same, batch_by_batch(gradients=True)),
     "softmax outside": ("softmax-before-loss", same, batch_by_batch(loss=lambda s, y: cross(s.softmax(1), y))),
+    "sigmoid outside": ("softmax-before-loss", same, batch_by_batch(loss=lambda s, y: cross(s.sigmoid(), y))),
+    "nll of raw scores": ("softmax-before-loss", same, batch_by_batch(loss=nn.functional.nll_loss)),
+    "a ReLU on the scores": ("softmax-before-loss", cut_off, Loop.run),
+    "a layer that the model does not list": ("parameters-not-in-optimizer", in_a_plain_list, Loop.run),
+    "a layer replaced while watched": ("parameters-not-in-optimizer", same, replaced_while_watched),
+    "dropout that knows no mode": ("train-mode-while-evaluating", always_dropping, Loop.run),
+    "an evaluation that learns": ("dev-in-train", same, learning_evaluation),
     "log of zero": ("not-finite", same, batch_by_batch(loss=log_of_zero)),
     "loss summed with its graph": ("loss-kept-with-graph", same, batch_by_batch(graph=True)),
     "the same batch": ("same-batch", same, first_batch_only),
