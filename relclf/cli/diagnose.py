@@ -199,13 +199,12 @@ class _Diagnosis:
         console = answers()
         console.print(f"relclf diagnose · {printable(self.target)}", style="bold")
         console.print()
-        if self.findings:
-            print_findings(console, in_order(self.findings))
+        skipped = [f"{each.what}: {each.why}" for each in self.skipped]
+        if self.findings or skipped:
+            print_findings(console, in_order(self.findings), skipped)
         if self.step_sizes is not None:
             for line in step_size_lines(self.step_sizes):
                 print_wrapped(console, line)
-        for each in self.skipped:
-            print_wrapped(console, f"skipped  {each.what}: {each.why}", "yellow")
         last = "interrupted while looking at" if self.interrupted else "looked at"
         looked = self.looked_at[-1:] if self.interrupted else self.looked_at
         print_wrapped(console, f"{last} {', '.join(looked)} ({self.seconds:.0f} s)")

@@ -9,13 +9,13 @@ from rich.text import Text
 from relclf.diagnosis.findings import Finding
 from relclf.diagnosis.report import finding_lines
 
-_STYLES = {"problem": "bold red", "watch": "bold yellow"}
+_STYLES = {"problem": "bold red", "watch": "bold yellow", "skipped": "yellow"}
 _WIDEST = 100
 
 
-def print_findings(console: Console, findings: Sequence[Finding]) -> None:
-    """The findings, in order already; those that are ok are counted in the last line."""
-    for line in finding_lines(findings, width_of(console)):
+def print_findings(console: Console, findings: Sequence[Finding], skipped: Sequence[str]) -> None:
+    """The findings, in order already, then what was skipped; those that are ok are counted in the last line."""
+    for line in finding_lines(findings, skipped, width_of(console)):
         style = _STYLES.get(line.split(" ", 1)[0], "")
         console.print(Text(line, style), no_wrap=True, overflow="ignore", crop=False)
 

@@ -90,7 +90,7 @@ def test_fail_on_exits_with_3_and_still_prints(slow: Path, fail_on: str, code: i
     result = runner.invoke(app, ["diagnose", str(slow), "--fail-on", fail_on, "--budget", "0.000001"])
     assert result.exit_code == code
     assert "problem  updates-per-epoch" in result.stdout
-    assert "skipped  the learning rate: the budget of 1e-06 seconds is spent" in result.stdout
+    assert "skipped the learning rate: the budget of 1e-06 seconds is spent" in result.stdout
 
 
 def test_a_run_directory_is_diagnosed_as_a_run(config: Path) -> None:
