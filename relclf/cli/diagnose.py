@@ -42,7 +42,7 @@ def diagnose(
         ),
     ] = "default",
     budget: Annotated[
-        float | None, typer.Option(metavar="SECONDS", help="Begin nothing new after this time.")
+        float | None, typer.Option(metavar="SECONDS", help="Stop after this time; what is left out is said.")
     ] = None,
     lr_range: Annotated[
         bool, typer.Option("--lr-range", help="Only a learning-rate range test and the gradient noise scale.")
