@@ -14,6 +14,7 @@ from relclf.diagnosis.capacity_probes import (
     first_loss_finding,
     overfit,
     overfit_finding,
+    vanishing_finding,
 )
 from relclf.diagnosis.config_checks import train_command
 from relclf.diagnosis.findings import Finding
@@ -118,14 +119,16 @@ class Bench:
         return [step_sizes(self._trials, training.optimizer.lr, training.batch_size, self.check)]
 
     def filters_after_short_training(self) -> Answer:
-        """Dead and saturated filters after a short training."""
+        """Dead and saturated filters after a short training, and whether gradients reach every layer."""
         trial = Trial(self._probed)
         trial.train(in_random_order(self._probed, UPDATES, "filters"), self.check)
         trial.settle()
         if trial.broken:
             return [Skipped("the filters", "the loss became no number in a short training")]
         assert isinstance(trial.model, Cnn)
-        return self.filters_of(trial.model)
+        batches, next_step = self._probed.batches[:8], self._train("model.word_std=0.1")
+        vanishing = vanishing_finding(trial, batches, next_step)
+        return [*self.filters_of(trial.model), *([vanishing] if vanishing else [])]
 
     def filters_of(self, model: Cnn) -> Answer:
         """Dead and saturated filters of a trained network."""

@@ -106,17 +106,16 @@ class Trial:
         """Make the rates of the next updates so many times those of the training."""
         self._factor = factor
 
-    def gradient(self, batch: ProbeBatch) -> Tensor:
-        """The gradient of a batch's loss, all parameters of the optimiser one after the other."""
+    def gradients(self, batch: ProbeBatch) -> dict[str, Tensor]:
+        """The gradient of a batch's loss, by the names of the parameters that have one."""
         self.settle()
         self.model.train()
         self.model.zero_grad(set_to_none=True)
         with own_randomness(self._probed, self.updates), torch.enable_grad():
             torch.autograd.backward(self._probed.loss(batch.scores(self.model), batch.gold))
-        parts = [p.grad.flatten() for p in self._parameters if p.grad is not None]
-        gradient = torch.cat(parts)
+        found = {name: p.grad.clone() for name, p in self.model.named_parameters() if p.grad is not None}
         self.model.zero_grad(set_to_none=True)
-        return gradient
+        return found
 
     def _update(self, batch: ProbeBatch) -> None:
         self.model.zero_grad(set_to_none=True)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 
+import torch
+
 from relclf.diagnosis.findings import Finding, well
 from relclf.diagnosis.probed import Probed, Trial, in_random_order, no_limit, prior_loss
 
@@ -278,7 +280,7 @@ def noise_scale(
     total, squares = None, 0.0
     for batch in batches:
         check()
-        gradient = trial.gradient(batch)
+        gradient = torch.cat([each.flatten() for each in trial.gradients(batch).values()])
         squares += gradient.square().sum().item() / len(batches)
         total = gradient if total is None else total + gradient
     if total is None:

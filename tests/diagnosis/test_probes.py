@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from relclf.diagnosis.capacity_probes import (
     first_loss_finding,
     overfit,
     overfit_finding,
+    vanishing_finding,
 )
 from relclf.diagnosis.findings import Finding
 from relclf.diagnosis.probed import ProbeBatch, Probed, Trial, in_random_order, prior_loss
@@ -255,3 +257,27 @@ def test_a_first_loss_far_from_guessing_is_a_watch():
     finding = first_loss_finding(loud, loud.batches, "inputs of spread 1", "smaller inputs")
     assert finding.severity == "watch"
     assert "ln 4 = 1.39; inputs of spread 1" in finding.measured
+
+
+@pytest.mark.parametrize(("layers", "severity"), [(1, "ok"), (12, "watch")])
+def test_gradients_that_are_lost_on_their_way_are_a_watch(layers: int, severity: str):
+    probed = task(adam(1e-3))
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        inner = [module for _ in range(layers) for module in (nn.Linear(64, 64), nn.Sigmoid())]
+        deep = nn.Sequential(nn.Linear(20, 64), nn.Sigmoid(), *inner, nn.Linear(64, 4))
+    finding = vanishing_finding(Trial(replace(probed, model=deep)), probed.batches[:4], "")
+    assert finding is not None
+    assert finding.severity == severity
+    if severity == "watch":
+        assert "the gradient of 0.weight is" in finding.measured
+
+
+def test_rows_of_an_embedding_that_no_batch_has_do_not_count_as_vanished():
+    ids = torch.arange(6).view(3, 2)
+    model = nn.Sequential(nn.EmbeddingBag(10_000, 8), nn.Linear(8, 3))
+    batches = [ProbeBatch(lambda model: model(ids), torch.arange(3))]
+    probed = Probed(model, batches, nn.functional.cross_entropy, adam(1e-3))
+    finding = vanishing_finding(Trial(probed), batches, "")
+    assert finding is not None
+    assert finding.severity == "ok"
