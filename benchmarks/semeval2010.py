@@ -1,6 +1,6 @@
 """Trains `configs/semeval2010-cnn.yaml` with several seeds and prints the official score and the CPU-seconds.
 
-    python benchmarks/semeval2010.py [--data FOLDER] [--seeds 1 2 3] [--set KEY=VALUE ...]
+    python benchmarks/semeval2010.py [--data FOLDER] [--seeds 1 2 3] [--set KEY=VALUE ...] [--json FILE]
 
 The epoch is picked on the dev split, the test score is that of the official report over the written answer file.
 CPU-seconds are those of this process (one thread), from reading the data to the end of the best epoch, importing
@@ -28,13 +28,14 @@ CONFIG = PROJECT / "configs" / "semeval2010-cnn.yaml"
 
 
 def main() -> None:
-    """Train, evaluate, print the table and one JSON object."""
+    """Train, evaluate, print the table, write the JSON."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, default=PROJECT / "data" / "semeval2010")
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--set", nargs="*", default=[])
+    parser.add_argument("--json", type=Path, help="write every seed's numbers to this file")
     arguments = parser.parse_args()
     print(f"torch {torch.__version__}, one thread, {CONFIG.name} {' '.join(arguments.set)}\n")
     print("seed   dev official   best epoch   epochs   CPU-s to best   test official")
@@ -51,7 +52,8 @@ def main() -> None:
     tests = [100 * row["test"] for row in rows]
     spread = f" ± {statistics.stdev(tests):.2f}" if len(tests) > 1 else ""
     print(f"\nofficial macro-F1 on test: mean {statistics.fmean(tests):.2f}{spread} over {len(tests)} seeds")
-    print(json.dumps(rows))
+    if arguments.json:
+        arguments.json.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
 def one_seed(seed: int, data: Path, overrides: list[str], folder: Path) -> dict[str, Any]:

@@ -3,14 +3,24 @@
     python benchmarks/training.py --data ../shared/data/semeval2010/TRAIN_FILE.TXT
 
 A row a system: sentences a CPU-second (median, smallest and largest over the rounds), the ratio to the naive
-loop of the same shape, the share of the measured GEMM rate on real tokens, and the peak memory of a process of
-its own. One thread by default.
+loop of the same shape, and the share of the measured GEMM rate on real tokens. One thread by default. The memory is
+what a process of its own holds at most while it trains with one system alone, beyond what it held after its imports:
+the encoded sentences (ours ragged, the naive loop's padded), the weights, the optimiser, and what an update needs.
+Reading and encoding come before, and what they alone need has been given back (on Linux; elsewhere it is left out).
+
+    python benchmarks/training.py --data TRAIN_FILE.TXT --compare-threads 2 --rounds 60
+
+times our loop with one thread and with that many instead, in turn: sentences a second by the clock, which means
+nothing unless the other cores are idle. The product of two large matrices says what they give at most just then.
 """
 
 import argparse
+import ctypes
+import gc
 import json
+import math
 import os
-import resource
+import re
 import statistics
 import subprocess
 import sys
@@ -45,6 +55,8 @@ LENGTH = 100
 FILTERS = 230
 NAIVE_BATCHES = 24
 """Batches of the naive loop that are timed in each round."""
+OUR_BATCHES = 24
+"""Batches of our loop in a round of --compare-threads, short so that many rounds fit in a quiet moment."""
 
 
 @dataclass(frozen=True)
@@ -68,19 +80,20 @@ CASES = (
 
 @dataclass
 class Timing:
-    """What was measured of one system: CPU-seconds and sentences of each round."""
+    """What was measured of one system: seconds by `clock` (of the CPU) and sentences of each round."""
 
     rounds: list[tuple[float, int]] = field(default_factory=list)
+    clock: Callable[[], float] = time.process_time
 
     def add(self, work: Callable[[], int]) -> None:
         """Run and time it; `work` returns the sentences it has done."""
-        started = time.process_time()
+        started = self.clock()
         sentences = work()
-        self.rounds.append((time.process_time() - started, sentences))
+        self.rounds.append((self.clock() - started, sentences))
 
     @property
     def rates(self) -> list[float]:
-        """Sentences a CPU-second, one a round; the first round warms up."""
+        """Sentences a second, one a round; the first round warms up."""
         rounds = self.rounds[1:] or self.rounds
         return [sentences / seconds for seconds, sentences in rounds]
 
@@ -182,6 +195,14 @@ class OurLoop:
         train_epoch(inputs, state, progress, StopRequest(), self._captured)
         return len(inputs.train)
 
+    def train_some(self) -> int:
+        """The last batches of an epoch, OUR_BATCHES, always the same ones."""
+        inputs, state = self.experiment.inputs, self.experiment.state
+        progress = begin_epoch(inputs, state)
+        progress.batches_done = max(0, math.ceil(len(inputs.train) / 50) - OUR_BATCHES)
+        train_epoch(inputs, state, progress, StopRequest())
+        return progress.examples
+
     def evaluate(self) -> int:
         """Dev once: losses, predictions, macro-F1; the standard error of 1,000 bootstrap samples is timed too."""
         inputs = self.experiment.inputs
@@ -197,16 +218,22 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True, help="SemEval-2010's TRAIN_FILE.TXT")
     parser.add_argument("--rounds", type=int, default=8, help="the first warms up")
     parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--compare-threads", type=int, metavar="N", help="time 1 thread and N instead")
     parser.add_argument("--cases", type=int, nargs="+", default=list(range(len(CASES))), help="from 0")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     parser.add_argument("--json", type=Path, help="write every number to this file")
     parser.add_argument("--memory-of", choices=("ours", "naive"), help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.memory_of:
-        print(json.dumps(_peak_memory(options)))
+        print(json.dumps(_training_memory(options)))
         return
-    results = [row for index in options.cases for row in measure(CASES[index], index, options)]
-    Console(width=None if sys.stdout.isatty() else 120).print(_table(results, options))
+    if options.compare_threads:
+        results = [row for index in options.cases for row in compare_threads(CASES[index], options)]
+        table = _threads_table(results)
+    else:
+        results = [row for index in options.cases for row in measure(CASES[index], index, options)]
+        table = _table(results, options)
+    Console(width=None if sys.stdout.isatty() else 120).print(table)
     if options.json:
         options.json.write_text(json.dumps(results, indent=1) + "\n")
 
@@ -230,6 +257,33 @@ def measure(case: Case, index: int, options: argparse.Namespace) -> list[dict[st
         _row(case.name, name, timing, timings["naive dev" if "dev" in name else "naive"], limit, memory)
         for name, timing in timings.items()
     ]
+
+
+def compare_threads(case: Case, options: argparse.Namespace) -> list[dict[str, Any]]:
+    """One thread and several, in turn within each round, by the clock: our loop, and one product of matrices."""
+    with tempfile.TemporaryDirectory() as folder:
+        ours = OurLoop(_experiment(case, Path(folder), options))
+        work = {"ours": ours.train_some, "ours dev": ours.evaluate, "large product": _large_product}
+        for _ in range(3):  # past the updates in which Adam is dense
+            ours.train_epoch()
+        timings = {
+            (name, threads): Timing(clock=time.perf_counter)
+            for name in work
+            for threads in (1, options.compare_threads)
+        }
+        for _ in range(options.rounds):
+            for (name, threads), timing in timings.items():
+                torch.set_num_threads(threads)
+                timing.add(work[name])
+    rows = []
+    for name in work:
+        one, several = timings[name, 1].rates, timings[name, options.compare_threads].rates
+        ratios = [b / a for a, b in zip(one, several, strict=True)]
+        rows.append({"case": case.name, "system": name, "threads": options.compare_threads})
+        for key, values in (("one", one), ("several", several), ("ratio", ratios)):
+            rows[-1][key] = {"median": statistics.median(values), "least": min(values), "most": max(values)}
+        rows[-1]["best_over_best"] = max(several) / max(one)
+    return rows
 
 
 def _experiment(case: Case, folder: Path, options: argparse.Namespace) -> Experiment:
@@ -292,26 +346,49 @@ def _gemm_pass(case: Case, train: EncodedDataset) -> int:
     return 50 * 100
 
 
-def _memory(system: str, index: int, options: argparse.Namespace) -> float:
-    """MiB of a process that trains a little with one system alone."""
+def _large_product() -> int:
+    factor = torch.ones(1024, 1024)
+    for _ in range(4):
+        factor @ factor
+    return 4
+
+
+def _memory(system: str, index: int, options: argparse.Namespace) -> float | None:
+    """MiB of a process that trains with one system alone; None where the system does not say."""
+    if not _FORGET_PEAK.exists():
+        return None
     command = [sys.executable, __file__, "--data", str(options.data), "--memory-of", system]
     command += ["--cases", str(index), *(part for each in options.overrides for part in ("--set", each))]
     return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
-def _peak_memory(options: argparse.Namespace) -> float:
-    case = CASES[options.cases[0]]
+def _training_memory(options: argparse.Namespace) -> float:
+    case, imported = CASES[options.cases[0]], _resident("VmRSS")
     with tempfile.TemporaryDirectory() as folder:
         experiment = _experiment(case, Path(folder), options)
-        if options.memory_of == "ours":
-            OurLoop(experiment).train_epoch()
-        else:
-            NaiveLoop(case, experiment).train_some()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        ours = options.memory_of == "ours"
+        work = OurLoop(experiment).train_epoch if ours else NaiveLoop(case, experiment).train_some
+        del experiment  # the naive loop has its own arrays
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
+        _FORGET_PEAK.write_text("5")
+        for _ in range(3):
+            work()
+    return _resident("VmHWM") - imported
+
+
+_FORGET_PEAK = Path("/proc/self/clear_refs")
+"""Linux lets the peak of a process begin anew where a 5 is written here."""
+
+
+def _resident(field: str) -> float:
+    """MiB of this process by a field of /proc/self/status: VmRSS is now, VmHWM the peak."""
+    found = re.search(rf"{field}:\s+(\d+)", Path("/proc/self/status").read_text())
+    return int(found[1]) / 1024 if found else 0.0
 
 
 def _row(
-    case: str, name: str, timing: Timing, naive: Timing, limit: float, memory: dict[str, float]
+    case: str, name: str, timing: Timing, naive: Timing, limit: float, memory: dict[str, float | None]
 ) -> dict[str, Any]:
     rates = timing.rates
     training = "dev" not in name
@@ -325,7 +402,7 @@ def _row(
         "ratio": statistics.median(a / b for a, b in zip(rates, naive.rates, strict=True)),
         "gemm_limit": limit if training else None,
         "share_of_gemm": statistics.median(rates) / limit if training else None,
-        "peak_mib": memory[name] if training else None,
+        "training_mib": memory[name] if training else None,
     }
 
 
@@ -334,10 +411,10 @@ def _table(results: list[dict[str, Any]], options: argparse.Namespace) -> Table:
     table = Table(title=f"sentences a CPU-second, torch {torch.__version__}, {threads}")
     table.add_column("shape")
     table.add_column("system")
-    for heading in ("median", "min-max", "CPU s", "ratio", "of GEMM", "peak MiB"):
+    for heading in ("median", "min-max", "CPU s", "ratio", "of GEMM", "MiB"):
         table.add_column(heading, justify="right")
     for row in results:
-        share, memory = row["share_of_gemm"], row["peak_mib"]
+        share, memory = row["share_of_gemm"], row["training_mib"]
         table.add_row(
             row["case"],
             row["system"],
@@ -347,6 +424,24 @@ def _table(results: list[dict[str, Any]], options: argparse.Namespace) -> Table:
             f"{row['ratio']:.1f}",
             f"{share:.0%}" if share is not None else "",
             f"{memory:,.0f}" if memory is not None else "",
+        )
+    return table
+
+
+def _threads_table(results: list[dict[str, Any]]) -> Table:
+    table = Table(title=f"sentences (or products) a second by the clock, torch {torch.__version__}")
+    table.add_column("shape")
+    table.add_column("work")
+    several = f"{results[0]['threads']} threads"
+    for heading in ("1 thread", several, "ratio, median (min-max)", "best / best"):
+        table.add_column(heading, justify="right")
+    for row in results:
+        table.add_row(
+            row["case"],
+            row["system"],
+            *(f"{row[key]['median']:,.0f}" for key in ("one", "several")),
+            f"{row['ratio']['median']:.2f} ({row['ratio']['least']:.2f}-{row['ratio']['most']:.2f})",
+            f"{row['best_over_best']:.2f}",
         )
     return table
 

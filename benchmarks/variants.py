@@ -7,10 +7,11 @@ CPU-seconds; then the paired differences. Seeds of both variants are trained in 
 """
 
 import argparse
+import json
 import statistics
 import tempfile
 import time
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from relclf.config.loading import load_config
@@ -36,6 +37,7 @@ def main() -> None:
     parser.add_argument("--change", action="append", required=True, metavar="KEY=VALUE")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="overrides")
     parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--json", type=Path, help="write every training's numbers to this file")
     options = parser.parse_args()
     common = [
         f"data.train={options.data.resolve()}",
@@ -59,6 +61,9 @@ def main() -> None:
     f1 = [100 * (changed.macro_f1 - plain.macro_f1) for plain, changed in pairs]
     epochs = [changed.epoch - plain.epoch for plain, changed in pairs]
     print(f"changed minus as it is, by seed: macro-F1 {_spread(f1)}, epochs {_spread(epochs)}")
+    if options.json:
+        found_of = {name: [asdict(outcome) for outcome in found] for name, found in outcomes.items()}
+        options.json.write_text(json.dumps(found_of, indent=1) + "\n", encoding="utf-8")
 
 
 def _train(overrides: list[str]) -> Outcome:

@@ -1,6 +1,5 @@
 """The record of an epoch, and the facts that follow from a list of records."""
 
-import dataclasses
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -51,7 +50,7 @@ class EpochRecord:
 
     def to_json(self) -> dict[str, Any]:
         """The record as a flat JSON object; floats keep every bit."""
-        return dataclasses.asdict(self)
+        return {name: getattr(self, name) for name in self.__slots__}
 
     @classmethod
     def from_json(cls, value: dict[str, Any]) -> "EpochRecord":
