@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relclf.config.schema import EncodingConfig
+from relclf.diagnosis.findings import Finding
+from relclf.diagnosis.prediction_checks import best_exchange, relation_ids_mismatch
 from relclf.example import Example
 from relclf.relations import RelationSet
 from relclf.scoring.metrics import confusion_matrix, score
@@ -76,11 +78,12 @@ class DevFit:
     """What train shows out of fold, scaled to the number of dev sentences."""
     swapped: float
     """By how much dev is predicted better with head and tail exchanged; below 0 where it is predicted worse."""
-    renamed: float
-    """By how much better with other names for the relations, the names found on one half and judged on the other."""
     accuracy: float
     accuracy_swapped: float
     accuracy_renamed: float
+    """With the names of the relations exchanged to fit best."""
+    names: Finding | None
+    """Whether such an exchange is more than chance; None for a few sentences."""
 
 
 @dataclass(frozen=True)
@@ -403,33 +406,16 @@ def _dev_fit(task: _Task, probabilities: Probabilities, related: float) -> DevFi
     dev = [task.dev[place] for place in np.flatnonzero(known).tolist()]
     exchanged = [replace(example, head=example.tail, tail=example.head) for example in dev]
     swapped = _fit(_everything, replace(task, dev=exchanged))
-    renamed = _renamed(gold, predicted, len(task.relations))
+    exchange = best_exchange(confusion_matrix(gold, predicted, len(task.relations)))
     return DevFit(
         related=_related(probabilities, gold),
         promised=related * (len(gold) / len(task.gold)) ** 0.5,
         swapped=_surplus(_logs(swapped)[places, gold] - _logs(probabilities)[places, gold]),
-        renamed=_surplus((renamed == gold).astype(float) - (predicted == gold)),
         accuracy=float((predicted == gold).mean()),
         accuracy_swapped=float((swapped.argmax(1) == gold).mean()),
-        accuracy_renamed=float((renamed == gold).mean()),
+        accuracy_renamed=float((exchange[predicted] == gold).mean()),
+        names=relation_ids_mismatch(gold, predicted, len(task.relations), task.relations.names),
     )
-
-
-def _renamed(gold: Ids, predicted: Ids, relations: int) -> Ids:
-    """The predictions with the names that fit gold best, each half of dev renamed by what fits the other."""
-    from scipy.optimize import linear_sum_assignment
-
-    renamed = predicted.copy()
-    half = np.arange(len(gold)) % 2
-    for side in (0, 1):
-        there = half != side
-        counts = confusion_matrix(gold[there], predicted[there], relations)
-        counts += np.eye(relations, dtype=np.int64)  # its own name where nothing speaks for another
-        to, name = linear_sum_assignment(counts, maximize=True)
-        names = np.zeros(relations, dtype=np.int64)
-        names[name] = to
-        renamed[~there] = names[predicted[~there]]
-    return renamed
 
 
 def _surplus(differences: NDArray[np.float64]) -> float:
