@@ -241,7 +241,7 @@ def _filter_std(run: RunDirectory, network: Network) -> float | None:
 def _trained(run: RunDirectory, network: Network, bench: Bench) -> Answer:
     """What the weights of the best epoch say."""
     if not run.checkpoint("best").exists():
-        return [Skipped("the trained network", "no epoch is completed yet")]
+        return [Skipped("the trained network", f"there is no {run.checkpoint('best')}")]
     model = load_run_weights(run, network, "best", bench.material.device).model
     found = bench.filters_of(model)
     if bench.material.dev is None:
