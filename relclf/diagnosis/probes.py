@@ -27,6 +27,8 @@ from relclf.training.optimizers import Optimizer
 from relclf.training.seeding import numpy_generator
 
 Ids = NDArray[np.int64]
+LONGEST_WARMUP = 100
+"""Updates; a longer warm-up would be all that a short training sees."""
 
 
 def probed_network(material: Material, seed: int) -> Probed:
@@ -54,7 +56,7 @@ def probed_network(material: Material, seed: int) -> Probed:
         lambda scores, gold: objective.losses(scores, gold).mean(),
         optimizer,
         training.clip_norm,
-        training.schedule.warmup_updates,
+        min(training.schedule.warmup_updates, LONGEST_WARMUP),
         seed,
     )
 

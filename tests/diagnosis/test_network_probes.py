@@ -54,6 +54,8 @@ def test_a_network_is_probed_with_the_configs_own_settings(tmp_path: Path):
     optimizer = probed.optimizer(probed.model, 10.0)
     assert [group["lr"] for group in optimizer.param_groups] == [pytest.approx(0.2)]
     assert sum(len(batch.gold) for batch in probed.batches) == 48
+    long = prepare(tiny_config(tmp_path, training__schedule={"name": "constant", "warmup_updates": 5000}))
+    assert probed_network(long, 3).warmup == 100
 
 
 def test_sentences_to_learn_by_heart_are_distinct_and_from_all_relations_alike(material: Material):
