@@ -1,8 +1,9 @@
 """The probes of one config on its data, each as findings; short trainings that several need are run once."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -16,7 +17,7 @@ from relclf.diagnosis.capacity_probes import (
     overfit_finding,
     vanishing_finding,
 )
-from relclf.diagnosis.config_checks import train_command
+from relclf.diagnosis.config_checks import HIGH_DROPOUT, train_command
 from relclf.diagnosis.findings import Finding
 from relclf.diagnosis.probed import Probed, Trial, in_random_order
 from relclf.diagnosis.probes import (
@@ -39,6 +40,7 @@ from relclf.diagnosis.probes import (
     with_shuffled_relations,
 )
 from relclf.diagnosis.rate_probes import UPDATES, StepSizes, rate_findings, step_sizes
+from relclf.diagnosis.setting_probes import Setting, setting_finding
 from relclf.models.cnn import Cnn
 from relclf.models.losses import build_objective
 from relclf.training.evaluation import LabelledSet
@@ -53,6 +55,8 @@ LEAST = 20
 LEAST_CURVE = 400
 """Train sentences below which a quarter of them is too few to train on."""
 RATE_SEEDS = 3
+USUAL_DECAY = 0.01
+"""AdamW's default in PyTorch; an L2 penalty is usually smaller still."""
 
 
 @dataclass(frozen=True)
@@ -117,6 +121,39 @@ class Bench:
         """A range test of the learning rate, and the gradient noise scale."""
         training = self._config.training
         return [step_sizes(self._trials, training.optimizer.lr, training.batch_size, self.check)]
+
+    def settings(self) -> Answer:
+        """Dropout, weight decay and clipping against usual values, where they are unusual."""
+        return [self._setting(each, changes, dropout) for each, changes, dropout in self._unusual()]
+
+    def _unusual(self) -> Iterator[tuple[Setting, dict[str, Any], bool]]:
+        """Settings that are worth a training, with the section that has the usual value instead."""
+        model, training = self._config.model, self._config.training
+        decay = training.optimizer.weight_decay
+        if model.dropout > HIGH_DROPOUT:
+            left = "so few features are left in each sentence that it hardly learns from any"
+            dropout = f"dropout {model.dropout:g}", "dropout 0.5", left, self._train("model.dropout=0.5")
+            usual = {"model": model.model_copy(update={"dropout": 0.5})}
+            yield Setting("dropout-too-high", *dropout), usual, True
+        if decay > USUAL_DECAY:
+            why = "weights are drawn to 0 faster than the gradient makes them grow"
+            named = f"weight_decay {decay:g}", "none", why, self._train("training.optimizer.weight_decay=0")
+            optimizer = training.optimizer.model_copy(update={"weight_decay": 0.0})
+            changed = {"training": training.model_copy(update={"optimizer": optimizer})}
+            yield Setting("weight-decay-dominates", *named), changed, False
+        if training.clip_norm is not None:
+            why = "each update is cut down to a length that leads nowhere"
+            named = f"clip_norm {training.clip_norm:g}", "none", why, self._train("training.clip_norm=null")
+            changed = {"training": training.model_copy(update={"clip_norm": None})}
+            yield Setting("clipping-always", *named), changed, False
+
+    def _setting(self, setting: Setting, changes: dict[str, Any], dropout: bool) -> Finding:
+        usual = replace(self.material, config=self._config.model_copy(update=changes))
+        own, other = (
+            [probed_network(material, seed, dropout=dropout) for seed in self._seeds]
+            for material in (self.material, usual)
+        )
+        return setting_finding(setting, own, other, self.check)
 
     def filters_after_short_training(self) -> Answer:
         """Dead and saturated filters after a short training, and whether gradients reach every layer."""

@@ -129,6 +129,7 @@ def _probe_steps(material: Material, probes: Probes, budget: _Budget, path: str)
         ("the first loss", bench.first_loss),
         ("a few sentences by heart", bench.by_heart),
         ("the learning rate", bench.rates),
+        ("unusual settings", bench.settings),
         ("the filters", bench.filters_after_short_training),
     ]
     if probes == "default":

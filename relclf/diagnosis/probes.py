@@ -24,15 +24,18 @@ from relclf.training.experiment import Material, draw, loop_inputs, optimizer_of
 from relclf.training.interruption import StopRequest
 from relclf.training.loop import begin_epoch, complete_epoch, train_epoch
 from relclf.training.optimizers import Optimizer
-from relclf.training.seeding import numpy_generator
+from relclf.training.seeding import numpy_generator, torch_generator
 
 Ids = NDArray[np.int64]
 LONGEST_WARMUP = 100
 """Updates; a longer warm-up would be all that a short training sees."""
 
 
-def probed_network(material: Material, seed: int) -> Probed:
-    """A new network of the config, drawn with this seed, and the batches of its first epoch."""
+def probed_network(material: Material, seed: int, *, dropout: bool = False) -> Probed:
+    """A new network of the config, drawn with this seed, and the batches of its first epoch.
+
+    `dropout` says whether the network is trained with the config's dropout.
+    """
     config, network, _ = draw(material, seed)
     training = config.training
     objective = build_objective(training.imbalance, network.relation_counts, material.device)
@@ -50,9 +53,12 @@ def probed_network(material: Material, seed: int) -> Probed:
         training.bucket_batches,
         generator,
     )
+    batches = probe_batches(
+        material, rows, torch_generator(seed, "probe dropout", 0, material.device) if dropout else None
+    )
     return Probed(
         network.model,
-        probe_batches(material, rows),
+        batches,
         lambda scores, gold: objective.losses(scores, gold).mean(),
         optimizer,
         training.clip_norm,
@@ -61,12 +67,14 @@ def probed_network(material: Material, seed: int) -> Probed:
     )
 
 
-def probe_batches(material: Material, rows: Sequence[Ids]) -> list[ProbeBatch]:
-    """A batch each of these train sentences, on the network's device."""
+def probe_batches(
+    material: Material, rows: Sequence[Ids], dropout: torch.Generator | None = None
+) -> list[ProbeBatch]:
+    """A batch each of these train sentences, on the network's device; `dropout` applies while it trains."""
 
     def probe_batch(sentences: Ids) -> ProbeBatch:
         batch = gather(material.train, sentences).to(material.device)
-        return ProbeBatch(lambda model: model(batch), batch.gold)
+        return ProbeBatch(lambda model: model(batch, dropout if model.training else None), batch.gold)
 
     return [probe_batch(sentences) for sentences in rows]
 

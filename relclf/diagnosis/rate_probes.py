@@ -25,10 +25,12 @@ HARDLY = 0.25
 HEADROOM = 1000
 """A rate is far too small where one this many times as large still learns. Of nine optimisers at their usual rates,
 ten times as much still learns and a hundred times does not, but for RAdam and for SGD at 0.01 (docs/diagnosis.md)."""
+SMALLER = (0.1, 0.01, 0.001)
+"""Of the rate: a rate far too large makes nonsense at a tenth, too."""
 BETTER = 0.05
-"""By so much more must a tenth of the rate do better, for every seed, that a larger one need not be tried."""
+"""By so much more must a smaller rate do better, for every seed, that a larger one need not be tried."""
 CLEARLY = 0.3
-"""By so much more of what there is to learn must a tenth of the rate do better, for every seed."""
+"""By so much more of what there is to learn must a smaller rate do better, for every seed."""
 PATIENT = 4
 """A rate is too large where so many times the updates do not help either."""
 
@@ -48,8 +50,9 @@ def rate_findings(
     rates = _Rates(trials, check)
     if rates.worst(1) >= LEARNS:
         return [_small(rates, rate), _large(rates, rate)]
-    if min(_gains(rates)) > BETTER:
-        return [_small(rates, rate), _too_large(rates, rate, set_rate) or _large(rates, rate)]
+    smaller = next((factor for factor in _smaller(rates) if min(_gains(rates, factor)) > BETTER), None)
+    if smaller is not None:
+        return [_small(rates, rate), _too_large(rates, rate, smaller, set_rate) or _large(rates, rate)]
     headroom = _largest_that_learns(rates)
     if headroom is None:
         return []
@@ -109,6 +112,12 @@ def learned(
     return statistics.mean(shares)
 
 
+def _smaller(rates: _Rates) -> tuple[float, ...]:
+    """Factors that may tell that the rate is too large; more of them where the network gets worse by training."""
+    untrained = statistics.mean(rates.of(0.0, 4))
+    return SMALLER if rates.mean(1) < untrained - BETTER else SMALLER[:1]
+
+
 def _largest_that_learns(rates: _Rates) -> int | None:
     """The largest power of ten times the rate with which every seed learns; None where no rate learns anything."""
     factor, best, largest = 1, -1.0, None
@@ -157,26 +166,26 @@ def _in_fast_motion(rates: _Rates, largest: int, allowed: float) -> float:
     return statistics.mean(rates.of(factor, max(4, min(round(allowed / factor), 2 * UPDATES))))
 
 
-def _too_large(rates: _Rates, rate: float, set_rate: str) -> Finding | None:
-    """The finding where a tenth of the rate learns clearly more: a problem if patience does not help either."""
-    if min(_gains(rates)) < CLEARLY:
+def _too_large(rates: _Rates, rate: float, smaller: float, set_rate: str) -> Finding | None:
+    """The finding where a smaller rate learns clearly more: a problem if patience does not help either."""
+    if min(_gains(rates, smaller)) < CLEARLY:
         return None
     patient = rates.of(1, PATIENT * UPDATES)
-    helps = any(own >= LEARNS * tenth for own, tenth in zip(patient, rates.of(0.1), strict=True))
+    helps = any(own >= LEARNS * other for own, other in zip(patient, rates.of(smaller), strict=True))
     return Finding(
         "watch" if helps else "problem",
         "learning-rate-too-large",
-        f"{UPDATES} updates learn {rates.said(rate, (1, 0.1))} ({rates.seeds}); "
+        f"{UPDATES} updates learn {rates.said(rate, (1, smaller))} ({rates.seeds}); "
         f"{PATIENT * UPDATES} at {rate:.3g} learn {_percent(statistics.mean(patient))}",
         "a tenth of the rate does not learn clearly more within so few updates",
         "each update throws the weights further than the gradient's direction holds",
-        set_rate.format(f"{rate / 10:.3g}"),
+        set_rate.format(f"{rate * smaller:.3g}"),
     )
 
 
-def _gains(rates: _Rates) -> list[float]:
-    """By how much more of what there is to learn a tenth of the rate does better, a seed each."""
-    return [tenth - own for tenth, own in zip(rates.of(0.1), rates.of(1), strict=True)]
+def _gains(rates: _Rates, smaller: float) -> list[float]:
+    """By how much more of what there is to learn a smaller rate does better, a seed each."""
+    return [other - own for other, own in zip(rates.of(smaller), rates.of(1), strict=True)]
 
 
 def _small(rates: _Rates, rate: float) -> Finding:

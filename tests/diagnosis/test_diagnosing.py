@@ -67,6 +67,7 @@ def test_a_healthy_config_has_no_problem_and_says_what_was_looked_at(tmp_path: P
         "the first loss",
         "a few sentences by heart",
         "the learning rate",
+        "unusual settings",
         "the filters",
     ]
     for check in (
@@ -84,6 +85,11 @@ def test_a_healthy_config_has_no_problem_and_says_what_was_looked_at(tmp_path: P
     [
         ("learning-rate-too-small", {"training__optimizer__lr": 1e-6}),
         ("learning-rate-too-large", {"training__optimizer__lr": 10.0}),
+        ("weight-decay-dominates", {"training__optimizer__weight_decay": 1.0}),
+        (
+            "clipping-always",
+            {"training__optimizer": {"name": "sgd", "lr": 0.5}, "training__clip_norm": 1e-5},
+        ),
         ("too-simple", {"model__filters": 1, "model__word_dim": 1, "model__position_dim": 0}),
     ],
 )
@@ -100,7 +106,7 @@ def test_all_probes_add_the_dear_ones_and_the_step_sizes_and_leave_nothing_on_di
     before = files(tmp_path)
     seen = config_seen(tmp_path, "all")
     assert files(tmp_path) == before
-    assert looked_at(seen)[6:] == [
+    assert looked_at(seen)[7:] == [
         "shuffled relations",
         "input left out",
         "half and twice the filters",

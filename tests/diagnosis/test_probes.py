@@ -76,6 +76,12 @@ def test_a_rate_far_too_large_is_a_problem():
     assert found["learning-rate-too-small"].severity == "ok"
 
 
+def test_a_rate_so_large_that_a_tenth_breaks_too_is_a_problem():
+    finding = rates(sgd(1000.0), 1000.0)["learning-rate-too-large"]
+    assert finding.severity == "problem"
+    assert float(finding.next_step.rpartition("=")[2]) <= 10
+
+
 @pytest.mark.parametrize(
     ("optimizer", "rate"),
     [
