@@ -92,6 +92,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     ),
     "gradients-not-cleared": ("accumulation-not-averaged", *_WRONG_STEPS),
     "not-finite": ("parameters-not-moving", "dead-filters", *_HARDLY_LEARNED),
+    "positions-unused": ("parameters-not-moving", "uninformative-input"),
     "same-batch": ("no-shuffling", "overfitting", *_HARDLY_LEARNED),
     "softmax-before-loss": ("loss-at-init", *_HARDLY_LEARNED),
     "accumulation-not-averaged": _WRONG_STEPS,
@@ -112,7 +113,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "learning-rate-too-small": tuple(name for name in _HARDLY_LEARNED if name != "learning-rate-too-small"),
     "parameters-not-moving": _HARDLY_LEARNED,
     "dropout-too-high": _HARDLY_LEARNED,
-    "dead-filters": ("parameters-not-moving", *_HARDLY_LEARNED),
+    "dead-filters": ("parameters-not-moving", "embeddings-frozen", *_HARDLY_LEARNED),
     "gradients-vanish": _HARDLY_LEARNED,
     "too-simple": ("majority-collapse", "train-longer", "patience-too-short", "noise-larger-than-gain"),
     "uninformative-input": (

@@ -18,6 +18,8 @@ LEARNED_UPDATES = 200
 """Updates before which predictions may still be those of the beginning: about 0.9 on one class is normal then."""
 FITTED = 0.7
 """A share of the entropy of the gold classes; a loss below it was learned from the sentences themselves."""
+FAR_APART = 30.0
+"""Ratio of class weights from where on they decide what is predicted; 62 to 3 % balanced is 21."""
 EPOCHS_BACK = 10
 """Epochs over which a loss is seen to fall, as the default patience has it."""
 PERMUTATIONS = 999
@@ -35,11 +37,16 @@ def epoch_findings(seen: Observations) -> Iterator[Finding]:
         assert last.gold is not None and last.predicted is not None
         classes = _classes(seen, last)
         yield from prediction_findings(
-            last.gold, last.predicted, classes, last.updates, still_learning=_still_learning(seen)
+            last.gold, last.predicted, classes, last.updates, still_learning=_may_be_slow(seen)
         )
         uninformative = _uninformative_input(seen, told[-3:], classes)
         if uninformative is not None:
             yield uninformative
+
+
+def _may_be_slow(seen: Observations) -> bool:
+    """Whether predicting one class alone may pass; with class weights that are far apart it will not."""
+    return seen.scores.class_weights < FAR_APART and _still_learning(seen)
 
 
 def _still_learning(seen: Observations) -> bool:

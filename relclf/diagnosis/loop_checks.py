@@ -10,6 +10,10 @@ ENOUGH_UPDATES = 10
 """Fewer say nothing about what a loop does as a rule."""
 MOST = 0.5
 """A share above which a loop does something as a rule."""
+SOME = 0.05
+"""A share above which it is no accident."""
+ENOUGH_WRONG = 4
+"""Batches that are at most an accident."""
 SOME_ACCUMULATED = 4
 """Batches an update up to which it is the usual accumulation, even of a small corpus."""
 MANY_ACCUMULATED = 32
@@ -47,10 +51,16 @@ def updates_per_epoch(seen: Observations) -> Finding | None:
     if not seen.updates:
         if calls < ENOUGH_UPDATES:
             return None
+        moved = any(p.moved for p in seen.parameters)
         return Finding(
-            "problem",
+            "watch" if moved else "problem",
             check,
-            f"{calls:,} calls of the model with gradients on, and no update",
+            f"{calls:,} calls of the model with gradients on, and no update"
+            + (
+                " by this optimiser, though weights have moved: is another one made in the loop?"
+                if moved
+                else ""
+            ),
             expected,
             "without an update no weight ever changes",
             "call loss.backward() and optimizer.step() for each batch",
@@ -88,6 +98,16 @@ def updates_per_epoch(seen: Observations) -> Finding | None:
             "move zero_grad(), backward() and step() into the loop over batches",
         )
     batches = seen.loader.batches if seen.loader else None
+    visits = seen.between_evaluations
+    if batches and batches >= SOME_ACCUMULATED and len(visits) > 1 and max(visits) == 1:
+        return Finding(
+            "problem",
+            check,
+            f"1 batch was learned from between two evaluations, {len(visits)} times; the loader has {batches:,}",
+            expected,
+            "the loop over batches ends after the first one",
+            "look for a `break` or `return` in the loop over batches, or for `next(iter(loader))`",
+        )
     an_epoch = together >= SOME_ACCUMULATED and (
         together >= 0.9 * batches if batches else _updates_see_everything(seen)
     )
@@ -172,6 +192,15 @@ def parameters_not_moving(seen: Observations) -> Finding | None:
             "gradients that are cleared or cut off before the update leave nothing to learn from",
             "call optimizer.zero_grad() before loss.backward(), not between it and optimizer.step()",
         )
+    if seen.resets:
+        return Finding(
+            "problem",
+            check,
+            f"{seen.resets} times in {seen.updates:,} updates all weights were back at their first values",
+            expected,
+            "what was learned is thrown away",
+            "load or initialise weights once, before the loop over epochs",
+        )
     still = [p for p in parameters if not p.moved]
     if not still:
         return well(check, f"all {len(parameters)} tensors move", expected)
@@ -194,7 +223,10 @@ def embeddings_frozen(seen: Observations) -> Finding | None:
     if not embeddings or seen.updates < ENOUGH_UPDATES or not any(p.moved for p in seen.parameters):
         return None
     check, expected = "embeddings-frozen", "embeddings that learn, or that were learned before"
-    still = sorted((p for p in embeddings if not p.moved), key=lambda p: (not p.random_rows, -p.size))
+    still = sorted(
+        (p for p in embeddings if not p.moved and not p.one_row_asked),
+        key=lambda p: (not p.random_rows, -p.size),
+    )
     if not still:
         return well(check, f"all {len(embeddings)} embeddings move", expected)
     first = still[0]
@@ -255,16 +287,14 @@ def eval_mode_while_training(seen: Observations) -> Finding | None:
         "none: model.train() at the start, and after each evaluation",
     )
     measured = f"{wrong:,} of {trained:,} training batches went through the model in eval mode"
-    if wrong <= MOST * trained:
+    if wrong <= max(ENOUGH_WRONG, SOME * trained) or not seen.depends_on_mode:
         return well(check, measured, expected)
     return Finding(
-        "problem" if seen.depends_on_mode else "watch",
+        "problem",
         check,
         measured,
         expected,
-        "dropout and batch normalisation are off while it learns"
-        if seen.depends_on_mode
-        else "no module of this model depends on the mode; one that is added later will",
+        "dropout and batch normalisation are off while it learns",
         "call model.train() at the start of each epoch",
     )
 
@@ -286,16 +316,17 @@ def train_mode_while_evaluating(seen: Observations) -> Finding | None:
     if not calls:
         return None
     measured = f"{wrong:,} of {calls:,} batches that were not learned from went through in train mode"
-    if wrong <= MOST * calls:
+    if wrong <= MOST * calls or not seen.depends_on_mode:
         return well(check, measured, expected)
+    rows = np.unique(rows_of(seen.evaluated_rows_in_train_mode))
+    own = rows_of([batch.rows for batch in seen.batches])
+    on_train = not stray and len(rows) > 0 and float(np.isin(rows, own).mean()) > 0.9
     return Finding(
-        "problem" if seen.depends_on_mode else "watch",
+        "watch" if on_train else "problem",
         check,
-        measured,
+        measured + (", all of training sentences" if on_train else ""),
         expected,
-        "dropout zeroes values in evaluation too: scores are lower, and differ each time"
-        if seen.depends_on_mode
-        else "no module of this model depends on the mode; one that is added later will",
+        "dropout zeroes values in evaluation too: scores are lower, and differ each time",
         "call model.eval() before evaluating, and model.train() after it",
     )
 

@@ -27,14 +27,14 @@ FITTED = 0.1
 """Nats an example; 50 sentences alone go below 0.01 by update 50."""
 LINEAR = 5.0
 """Where ten times the rate gets so many times as far, weights have moved in proportion to the rate: hardly."""
-HARDLY = 0.05
+HARDLY = 0.1
 """A share of the first loss that is no progress."""
 CLEARLY = 0.7
 """A tenth of the rate is clearly better where its loss ends below this share."""
 USUAL_RATIOS = (1e-3, 5e-2)
 """Update ratios of the first updates between which no rate is doubted, as page learning-rate-too-small has them."""
 SECONDS = 60.0
-"""Of all probes together."""
+"""Of all probes together, of CPU time, so that a busy machine changes no finding."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ def probe_findings(seen: Observations, start: Start, now: Mapping[str, Tensor]) 
         yield "probes: fewer than two batches with scores (batch, classes) and a cross-entropy loss were seen"
         return
     with _random_numbers_kept(start.model):
-        deadline = time.monotonic() + SECONDS
+        deadline = time.process_time() + SECONDS
         try:
             yield _too_simple(start, deadline)
             yield from _learning_rate(seen, start, now, deadline)
@@ -94,18 +94,22 @@ def _too_simple(start: Start, deadline: float) -> Finding:
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=OVERFIT_RATE)
     batches = _first_sentences(start.batches)
     first = last = _loss(model, batches)
-    for _ in range(OVERFIT_UPDATES):
+    updates = 0
+    while updates < OVERFIT_UPDATES:
+        updates += 1
         last = _update(model, optimizer, batches)
         if last < FITTED or not math.isfinite(last):
             break
-        if time.monotonic() > deadline:
+        if time.process_time() > deadline:
             raise OutOfTime
     sentences = sum(len(batch.gold) for batch in batches)
     check, expected = (
         "too-simple",
         f"below {FITTED} nats: any network of enough filters learns so few by heart",
     )
-    measured = f"{sentences} sentences by heart: the loss went from {first:.3f} to {last:.3f}"
+    measured = (
+        f"{sentences} sentences by heart: the loss went from {first:.3f} to {last:.3f} in {updates} updates"
+    )
     if last < FITTED:
         return well(check, measured, expected)
     return Finding(
@@ -160,7 +164,7 @@ def _has_hardly_learned(start: Start, now: Mapping[str, Tensor]) -> bool:
         model.load_state_dict(dict(now))
     except RuntimeError:  # a layer was replaced since
         return False
-    return _loss(model, start.batches) > (1 - 2 * HARDLY) * _loss(start.model, start.batches)
+    return _loss(model, start.batches) > (1 - HARDLY) * _loss(start.model, start.batches)
 
 
 def _trial(start: Start, rate: float, deadline: float) -> float:
@@ -174,7 +178,7 @@ def _trial(start: Start, rate: float, deadline: float) -> float:
         loss = _update(model, optimizer, [start.batches[index % len(start.batches)]])
         if not math.isfinite(loss):
             return math.inf
-        if time.monotonic() > deadline:
+        if time.process_time() > deadline:
             raise OutOfTime
     return _loss(model, start.batches)
 

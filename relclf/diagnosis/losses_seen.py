@@ -4,6 +4,7 @@ With scores z of shape (batch, classes), p = softmax(z) and gold class y, the gr
 
     cross-entropy          s (p - e_y)
     of softmax(z) again    s J(p) (softmax(p) - e_y),   J(p) = diag(p) - p p'
+    squared error of p     s J(p) (p - e_y), which is no loss that we judge
     of sigmoid(z)          s q (1 - q) (softmax(q) - e_y),   q = sigmoid(z), value by value
     nll of z               -s e_y
 
@@ -30,6 +31,8 @@ class SeenLoss:
     """(batch,)."""
     weight: float
     """The sum of s over the batch: 1 for a mean without class weights."""
+    class_weights: float
+    """The largest over the smallest s of the gold classes of the batch."""
     cross_entropy: float
     """Mean of -log softmax(z) at gold, nats an example."""
 
@@ -42,6 +45,7 @@ def seen_loss(scores: Tensor, gradient: Tensor) -> SeenLoss:
     chances = scores.softmax(dim=1)
     again = chances.softmax(dim=1) - target
     through = chances * (again - (chances * again).sum(dim=1, keepdim=True))
+    miss = chances - target
     bent = scores.sigmoid()
     through_sigmoid = bent * (1 - bent) * (bent.softmax(dim=1) - target)
     shapes = {
@@ -49,24 +53,27 @@ def seen_loss(scores: Tensor, gradient: Tensor) -> SeenLoss:
         "nll": -target,
         "softmax twice": through,
         "sigmoid first": through_sigmoid,
+        "squared error": chances * (miss - (chances * miss).sum(dim=1, keepdim=True)),
     }
     fits = {name: _fit(gradient, shape, gold) for name, shape in shapes.items()}
     name = min(fits, key=lambda each: fits[each][0])
-    unexplained, weight = fits[name]
+    unexplained, weights = fits[name]
+    least = float(weights.min())
     return SeenLoss(
-        name if unexplained <= EXPLAINED else "other",
+        name if unexplained <= EXPLAINED and name != "squared error" else "other",
         gold,
-        weight,
+        float(weights.sum()),
+        float(weights.max()) / least if least > 0 else 1.0,
         float(-scores.log_softmax(dim=1).gather(1, gold[:, None]).mean()),
     )
 
 
-def _fit(gradient: Tensor, shape: Tensor, gold: Tensor) -> tuple[float, float]:
-    """The share of the gradient's square that `shape`, times a weight a gold class, leaves; the weights' sum."""
+def _fit(gradient: Tensor, shape: Tensor, gold: Tensor) -> tuple[float, Tensor]:
+    """The share of the gradient's square that `shape`, times a weight a gold class, leaves; the weights (batch,)."""
     classes = gradient.shape[1]
     products = gradient.new_zeros(classes).index_add_(0, gold, (gradient * shape).sum(dim=1))
     squares = gradient.new_zeros(classes).index_add_(0, gold, (shape * shape).sum(dim=1))
     weights = (products / squares.clamp(min=1e-30))[gold]
     left = gradient - weights[:, None] * shape
     whole = float((gradient * gradient).sum())
-    return (float((left * left).sum()) / whole if whole else 1.0), float(weights.sum())
+    return (float((left * left).sum()) / whole if whole else 1.0), weights

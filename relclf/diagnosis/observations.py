@@ -39,6 +39,8 @@ class SeenUpdate:
     """Calls in train mode with gradients on to which none came back."""
     backwards: int
     """Backward passes since the update before."""
+    rate: float = 0.0
+    """The largest learning rate."""
 
 
 @dataclass
@@ -96,6 +98,8 @@ class SeenScores:
     """Cross-entropy of the first batches, nats an example."""
     losses: list[float] = field(default_factory=list)
     """Cross-entropy of every looked-at batch."""
+    class_weights: float = 1.0
+    """The largest ratio between the weights of two classes in the gradient of a batch."""
     criterion_got_probabilities: bool = False
     """The criterion, where one was handed in, was seen to be given probabilities."""
 
@@ -179,8 +183,10 @@ class Observations:
     updates: int = 0
     backwards: int = 0
     update_sample: list[SeenUpdate] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
-    """The largest learning rate at each looked-at update."""
+    between_evaluations: list[int] = field(default_factory=list)
+    """Batches learned from between calls that were not."""
+    resets: int = 0
+    """How often all weights were back at their first values."""
     looked: int = 0
     """Updates looked at closely."""
     kept_gradients: int = 0
@@ -200,7 +206,13 @@ class Observations:
     """The first batches trained on, in order."""
     unused_rows: list[Ids] = field(default_factory=list)
     evaluated_rows: list[Ids] = field(default_factory=list)
+    evaluated_rows_in_train_mode: list[Ids] = field(default_factory=list)
     epochs: list[SeenEpoch] = field(default_factory=list)
+
+    @property
+    def rates(self) -> list[float]:
+        """The learning rate of each update, as many as are kept."""
+        return [each.rate for each in self.update_sample]
 
     @property
     def first_update_ratio(self) -> float | None:

@@ -206,27 +206,34 @@ def epoch_loss_not_averaged(
     mean = float(np.mean(batch_losses))
     if mean <= 0:
         return None
-    for count, what in ((1, ""), (batches, "batches"), (sentences, "sentences")):
-        if abs(epoch_loss / mean / count - 1) <= LOSS_TOLERANCE:
-            return _loss_finding(epoch_loss, mean, count, what)
+    kinds = (
+        (1.0, ""),
+        (float(batches), f"for {batches} batches"),
+        (float(sentences), f"for {sentences} sentences"),
+        (batches / max(1, sentences), f"one over the {sentences / max(1, batches):.0f} sentences of a batch"),
+    )
+    for times, what in kinds:
+        if times and abs(epoch_loss / mean / times - 1) <= LOSS_TOLERANCE:
+            return _loss_finding(epoch_loss, mean, times, what)
     return None
 
 
-def _loss_finding(epoch_loss: float, mean: float, count: int, what: str) -> Finding:
+def _loss_finding(epoch_loss: float, mean: float, times: float, what: str) -> Finding:
+    check = "epoch-loss-not-averaged"
     measured = f"{epoch_loss:.4g} reported for the epoch, {mean:.4g} the mean of its batches"
     expected = "the mean of the batches' losses, so that epochs, splits and batch sizes compare"
     if not what:
-        return Finding(
-            "ok", "epoch-loss-not-averaged", measured, expected, "the epoch's loss is a mean", "none"
-        )
+        return Finding("ok", check, measured, expected, "the epoch's loss is a mean", "none")
+    why = "the loss is summed up and not divided: it grows with the data, and train and dev do not compare"
+    if times < 1:
+        why = "means over batches are summed up and divided by the sentences: it shrinks as batches grow"
     return Finding(
         "problem",
-        "epoch-loss-not-averaged",
-        f"{measured}: {epoch_loss / mean:.3g} times as much, for {count} {what}",
+        check,
+        f"{measured}: {epoch_loss / mean:.3g} times as much, {what}",
         expected,
-        "the loss is summed up and not divided: it grows with the data, and train and dev do not compare; "
-        "learning itself is not touched",
-        f"train_loss / {'len(loader)' if what == 'batches' else 'len(dataset)'}",
+        f"{why}; learning itself is not touched",
+        "total += loss.item() * len(gold) for each batch, and total / sentences at the end",
     )
 
 

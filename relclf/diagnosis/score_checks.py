@@ -8,6 +8,8 @@ from relclf.diagnosis.observations import Observations
 MOST = 0.5
 """A share of the looked-at batches that makes a rule."""
 ENOUGH_BATCHES = 10
+FAR = 5.0
+"""Times the loss of guessing that no usual initialisation comes near."""
 
 
 def not_finite(seen: Observations) -> Finding | None:
@@ -99,7 +101,7 @@ def loss_at_init(seen: Observations) -> Finding | None:
     if first <= 2 * guessing:
         return well(check, measured, expected)
     return Finding(
-        "watch",
+        "problem" if first > FAR * guessing else "watch",
         check,
         measured,
         expected,

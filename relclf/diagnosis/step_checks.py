@@ -9,10 +9,15 @@ FIRST_UPDATES = 10
 STRONG_DROPOUT = 0.9
 HIGH_DROPOUT = 0.8
 """Srivastava et al. 2014 (appendix A.4) tried no less than a tenth kept, and advise a half to four fifths."""
+STRONG_DECAY = 0.5
+"""Pull of decay over pull of the gradient at the start, when the gradient is at its strongest."""
 CLIPPED_HARD = 10.0
 """The factor by which clipping shortens gradients from where on it, and not the loss, sets the steps."""
-DEAD = 0.5
-SOME_DEAD = 0.2
+GONE = 0.01
+"""A share of the largest rate below which next to nothing is learned."""
+DEAD = 0.75
+SOME_DEAD = 0.5
+"""Ordinary ReLU networks were seen with up to 42 % at five looked-at updates."""
 
 
 def weight_decay_dominates(seen: Observations) -> Finding | None:
@@ -26,7 +31,7 @@ def weight_decay_dominates(seen: Observations) -> Finding | None:
         "well below 1 at the start: the loss decides where weights go (Loshchilov and Hutter 2019)",
     )
     measured = f"weight decay {decay:g} pulls {ratio:.2g} times as hard as the gradient at the first updates"
-    if ratio <= 1:
+    if ratio <= STRONG_DECAY:
         return well(check, measured, expected)
     return Finding(
         "problem",
@@ -85,7 +90,7 @@ def dropout_too_high(seen: Observations) -> Finding | None:
 
 def dead_filters(seen: Observations) -> Finding | None:
     """Every filter and unit has a gradient at some time."""
-    weights = [p for p in _weights(seen) if p.gradients >= 5]
+    weights = [p for p in _weights(seen) if p.in_optimizer]
     if not weights:
         return None
     worst = max(weights, key=lambda p: p.dead_rows)
@@ -105,7 +110,26 @@ def dead_filters(seen: Observations) -> Finding | None:
     )
 
 
-CHECKS = (weight_decay_dominates, clipping_always, dropout_too_high, dead_filters)
+def rate_fell_early(seen: Observations) -> Finding | None:
+    """A schedule may end at a rate near zero, but not spend most of the training there."""
+    rates = np.array(seen.rates)
+    if len(rates) < 100 or not rates.max():
+        return None
+    gone = int((rates < GONE * rates.max()).sum())
+    if gone <= 0.5 * len(rates):
+        return None
+    return Finding(
+        "problem",
+        "learning-rate-too-small",
+        f"for {gone:,} of {len(rates):,} updates the learning rate was below {GONE:.0%} of the largest, "
+        f"{rates.max():.2g}; it ended at {rates[-1]:.2g}",
+        "a rate that is of use for most of the updates",
+        "the schedule falls so fast that the network stops learning long before the loop ends",
+        "call scheduler.step() once an epoch, after the loop over batches, or let it fall more slowly",
+    )
+
+
+CHECKS = (rate_fell_early, weight_decay_dominates, clipping_always, dropout_too_high, dead_filters)
 
 
 def _weights(seen: Observations) -> list[SeenParameter]:

@@ -1,6 +1,7 @@
 """Watches a training loop that somebody wrote by hand, through hooks that change none of its numbers."""
 
 import copy
+import math
 import weakref
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -38,7 +39,7 @@ LOSS_EVERY = 4
 """Of all batches, the loss of one in so many is computed."""
 SAMPLE = 4096
 """Values of a parameter that are looked at, evenly spread."""
-FINGERPRINTED = 1_000_000
+FINGERPRINTED = 100_000
 """Sentences whose fingerprints are kept, of each kind."""
 COLUMNS = 256
 """Values of a row that its fingerprint is made of."""
@@ -113,8 +114,15 @@ class Watch:
         """Calls since the last update, in train mode with gradients on."""
         self._graphs: list[weakref.ref[_Graph]] = []
         """Those of calls whose update is done, and that still live."""
-        self._backward_begun = False
+        self._looking = True
+        """Whether the update that comes is one of those looked at closely."""
+        self._kept: bool | None = None
+        """Whether gradients of before the last update were left at every backward pass since."""
+        self._passes_seen = 0
         self._leaves_known = False
+        self._since_evaluation = 0
+        self._versions: list[int] = []
+        """Of the parameters after the last update; whoever changes them in between changes these."""
         self._weight = 0.0
         """Of the sentences of the batches since the last update, in their gradients."""
         self._losses_since_epoch: list[Tensor] = []
@@ -248,11 +256,6 @@ class Watch:
         if isinstance(criterion, nn.CrossEntropyLoss):
             add(criterion.register_forward_pre_hook(self._before_loss))
 
-    @property
-    def _looking(self) -> bool:
-        """Whether the update that comes is one of those looked at closely."""
-        return self._seen.updates < FIRST_UPDATES or self._seen.updates % self._every == 0
-
     def _after_call(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     ) -> None:
@@ -297,10 +300,8 @@ class Watch:
             seen.forwards.evaluated_with_gradients -= not call.training
             seen.forwards.trained += 1
         call.trained = True
-        if self._looking and not any(self._counts) and seen.updates and not self._backward_begun:
-            seen.checked_gradients += 1
-            seen.kept_gradients += _any_gradient(self._optimizer)
-        self._backward_begun = True
+        if self._looking and seen.updates:
+            self._look_for_kept_gradients()
         if scores is None or scores.shape != gradient.shape:
             return
         if seen.not_finite is None and (self._looking or gradient.device.type == "cpu"):
@@ -308,8 +309,19 @@ class Watch:
         if self._looking and seen.not_finite is None:
             self._look_at_scores(call, scores, gradient)
         if seen.updates % LOSS_EVERY == 0 and seen.scores.fits["cross-entropy"]:
-            gold = gradient.argmin(dim=1)
+            call.gold = gold = gradient.argmin(dim=1)
             self._losses_since_epoch.append(nn.functional.cross_entropy(scores, gold))
+
+    def _look_for_kept_gradients(self) -> None:
+        """Whether gradients of before the last update are left at the first backward pass, and stay to the last.
+
+        Another model's backward pass may leave gradients here, which are cleared before this one's.
+        """
+        passes = max(self._counts, default=0)
+        if passes >= self._passes_seen:  # a pass begins
+            self._passes_seen = passes + 1
+            left = _any_gradient(self._optimizer)
+            self._kept = left if self._kept is None else self._kept and left
 
     def _look_at_scores(self, call: "_Call", scores: Tensor, gradient: Tensor) -> None:
         seen = self._seen.scores
@@ -324,6 +336,8 @@ class Watch:
         seen.log_probabilities += _are_logarithms(scores)
         seen.fits[loss.name] += 1
         self._weight += loss.weight
+        if loss.name == "cross-entropy":
+            seen.class_weights = max(seen.class_weights, loss.class_weights)
         if loss.name != "other":
             call.gold = loss.gold
             if call.inputs is not None and self._start is not None:
@@ -346,7 +360,7 @@ class Watch:
         return kept
 
     def _look_for_not_finite(self, scores: Tensor, gradient: Tensor) -> None:
-        if bool(gradient.sum().isfinite()) and bool(scores.sum().isfinite()):
+        if math.isfinite(float(gradient.sum())):  # scores that are not finite have such a gradient
             return
         place = f"at update {self._seen.updates + 1}"
         broken = [name for name, p in self._parameters.items() if not bool(p.detach().isfinite().all())]
@@ -360,7 +374,7 @@ class Watch:
     def _after_backward_of(self, index: int) -> Callable[[Tensor], None]:
         def after_backward(parameter: Tensor) -> None:
             self._counts[index] += 1
-            if self._looking and parameter.grad is not None:
+            if self._looking and parameter.grad is not None and not parameter.grad.is_sparse:
                 self._backward_norms[index] = torch.linalg.vector_norm(parameter.grad.detach())
 
         return after_backward
@@ -383,9 +397,12 @@ class Watch:
 
     @torch.no_grad()
     def _before_step(self) -> None:
+        seen = self._seen
+        if seen.updates and self._versions != [p._version for p in self._parameters.values()]:
+            values = zip(self._parameters.values(), self._first_values, strict=True)
+            seen.resets += all(torch.equal(_sample(p), first) for p, first in values)
         if not self._looking:
             return
-        seen = self._seen
         groups = {id(p): group for group in self._optimizer.param_groups for p in group["params"]}
         squares: list[Tensor] = []
         for index, parameter in enumerate(self._parameters.values()):
@@ -400,7 +417,6 @@ class Watch:
             before = torch.stack([value.square() for value in self._backward_norms.values()]).sum().sqrt()
             seen.clipped.append((float(before), norm))
         seen.empty_steps += norm == 0
-        seen.rates.append(max((float(group["lr"]) for group in groups.values()), default=0.0))
         self._before = [_sample(p) for p in self._parameters.values()]
 
     def _look_at_gradient(
@@ -427,7 +443,8 @@ class Watch:
         unused = sum(call.training and call.gradients and not call.trained for call in self._waiting)
         backwards = max(self._counts, default=0)
         if len(seen.update_sample) < MOST_UPDATES:
-            seen.update_sample.append(SeenUpdate(trained, unused, backwards))
+            rate = max(float(group.get("lr", 0.0)) for group in self._optimizer.param_groups)
+            seen.update_sample.append(SeenUpdate(trained, unused, backwards, rate))
         seen.backwards += backwards
         seen.updates += 1
         self._graphs = [graph for graph in self._graphs if graph() is not None][-MOST_GRAPHS:]
@@ -435,8 +452,13 @@ class Watch:
         self._settle_calls(final=False)
         self._counts = [0] * len(self._counts)
         self._backward_norms = {}
-        self._backward_begun = False
+        if self._kept is not None:
+            seen.checked_gradients += 1
+            seen.kept_gradients += self._kept
+        self._kept, self._passes_seen = None, 0
         self._weight = 0.0
+        self._versions = [p._version for p in self._parameters.values()]
+        self._looking = seen.updates < FIRST_UPDATES or seen.updates % self._every == 0
 
     def _look_at_changes(self) -> None:
         groups = {id(p): group for group in self._optimizer.param_groups for p in group["params"]}
@@ -462,6 +484,11 @@ class Watch:
             if call.settled:
                 continue
             call.settled = True
+            if call.trained:
+                self._since_evaluation += 1
+            elif self._since_evaluation:
+                self._seen.between_evaluations.append(self._since_evaluation)
+                self._since_evaluation = 0
             if call.trained:
                 forwards.trained += 1
                 forwards.trained_in_eval_mode += not call.training
@@ -494,6 +521,8 @@ class Watch:
                 seen.batches.append(SeenBatch(ids, gold, in_eval_mode=not call.training))
             else:
                 (seen.unused_rows if kind == "unused" else seen.evaluated_rows).append(ids)
+                if kind == "evaluated" and call.training:
+                    seen.evaluated_rows_in_train_mode.append(ids)
         self._pending = []
 
     @torch.no_grad()
@@ -505,7 +534,7 @@ class Watch:
             if rows is None or not rows.shape[1]:
                 continue
             mixer = self._mixer(number, rows)
-            part = (rows.to(torch.int64) * mixer[: rows.shape[1]]).sum(dim=1)
+            part = torch.mv(rows.to(torch.int64), mixer[: rows.shape[1]])
             total = part if total is None else total + part
         return total
 
@@ -630,7 +659,8 @@ def _are_logarithms(scores: Tensor) -> bool:
 
 def _any_gradient(optimizer: torch.optim.Optimizer) -> bool:
     held = (p for group in optimizer.param_groups for p in group["params"])
-    return any(p.grad is not None and bool(p.grad.detach().any()) for p in held)
+    gradients = (p.grad.detach() for p in held if p.grad is not None)
+    return any(bool((g.coalesce().values() if g.is_sparse else g).any()) for g in gradients)
 
 
 def _dead_share(masks: Sequence[Tensor]) -> float:

@@ -31,6 +31,15 @@ class RelationScore:
     predicted: int
 
 
+@dataclass(frozen=True, slots=True)
+class Tallies:
+    """All that a score needs of a confusion matrix, or of each of a stack of them: (..., relations) each."""
+
+    correct: Counts
+    support: Counts
+    predicted: Counts
+
+
 def confusion_matrix(gold: NDArray[Any], predicted: NDArray[Any], relations: int) -> Counts:
     """Examples by gold relation (rows) and predicted relation (columns).
 
@@ -55,8 +64,6 @@ def score(name: str, counts: Counts, relations: RelationSet, counted: Mask | Non
     counted: (relations,) the relations that a macro score averages over, fixed for the whole stack; by
     default those with gold support, which only a single matrix can tell. docs/scores.md has the definitions.
     """
-    if name not in SCORE_NAMES:
-        raise ValueError(f"no score is called {name!r}; there are {', '.join(SCORE_NAMES)}")
     if counts.shape[-2:] != (len(relations), len(relations)):
         raise ValueError(
             f"counts has shape {counts.shape}, expected (..., {len(relations)}, {len(relations)})"
@@ -67,18 +74,31 @@ def score(name: str, counts: Counts, relations: RelationSet, counted: Mask | Non
                 "a stack of matrices needs `counted`: the relations must not change while resampling"
             )
         counted = with_support(counts)
+    return score_of(name, tallies(counts), relations, counted)
+
+
+def tallies(counts: Counts) -> Tallies:
+    """counts: (..., relations, relations), gold by predicted."""
+    return Tallies(np.diagonal(counts, axis1=-2, axis2=-1), counts.sum(axis=-1), counts.sum(axis=-2))
+
+
+def score_of(name: str, tallied: Tallies, relations: RelationSet, counted: Mask) -> Values | None:
+    """As `score`, of what `tallies` gives; counted: (relations,)."""
+    if name not in SCORE_NAMES:
+        raise ValueError(f"no score is called {name!r}; there are {', '.join(SCORE_NAMES)}")
     if name == "accuracy":
-        return ratio(_correct(counts).sum(-1), counts.sum((-1, -2))) if counted.any() else None
+        examples = tallied.support.sum(axis=-1)
+        return ratio(tallied.correct.sum(axis=-1), examples) if counted.any() else None
     if name == "macro_f1":
-        return _macro_f1(counts, counted)
+        return _macro_f1(tallied, counted)
     if relations.negative is None:
         return None
     positive = np.array([relation != relations.negative for relation in relations.names])
     if name == "macro_f1_positive":
-        return _macro_f1(counts, counted & positive)
+        return _macro_f1(tallied, counted & positive)
     if name == "micro_f1_positive":
-        return _micro_f1(counts, positive)
-    return _semeval2010(counts, relations, counted & positive)
+        return _micro_f1(tallied, positive)
+    return _semeval2010(tallied, relations, counted & positive)
 
 
 def with_support(counts: Counts) -> Mask:
@@ -99,7 +119,8 @@ def counted_names(name: str, relations: RelationSet, counted: Mask) -> tuple[str
 
 def per_relation(counts: Counts, relations: RelationSet) -> list[RelationScore]:
     """Precision, recall, F1 and support of every relation, in the order of `relations`."""
-    correct, support, predicted = _correct(counts), counts.sum(axis=-1), counts.sum(axis=-2)
+    tallied = tallies(counts)
+    correct, support, predicted = tallied.correct, tallied.support, tallied.predicted
     f1 = ratio(2 * correct, predicted + support)
     return [
         RelationScore(
@@ -131,22 +152,21 @@ def undirected(relation: str) -> str | None:
 _DIRECTED = re.compile(r"(.+)\((?:e1,e2|e2,e1)\)")
 
 
-def _macro_f1(counts: Counts, counted: Mask) -> Values | None:
+def _macro_f1(tallied: Tallies, counted: Mask) -> Values | None:
     """Mean F1 over the counted relations; a relation absent from gold and predictions has F1 0."""
     if not counted.any():
         return None
-    f1 = ratio(2 * _correct(counts), counts.sum(axis=-1) + counts.sum(axis=-2))
+    f1 = ratio(2 * tallied.correct, tallied.support + tallied.predicted)
     return np.asarray(f1[..., counted].mean(axis=-1))
 
 
-def _micro_f1(counts: Counts, positive: Mask) -> Values:
+def _micro_f1(tallied: Tallies, positive: Mask) -> Values:
     """TACRED's score (Zhang et al. 2017): F1 of the positive predictions and gold relations, pooled."""
-    gold, predicted = counts.sum(axis=-1), counts.sum(axis=-2)
-    correct = _correct(counts)[..., positive].sum(-1)
-    return ratio(2 * correct, (gold + predicted)[..., positive].sum(-1))
+    examples = (tallied.support + tallied.predicted)[..., positive].sum(axis=-1)
+    return ratio(2 * tallied.correct[..., positive].sum(axis=-1), examples)
 
 
-def _semeval2010(counts: Counts, relations: RelationSet, counted: Mask) -> Values | None:
+def _semeval2010(tallied: Tallies, relations: RelationSet, counted: Mask) -> Values | None:
     """Hendrickx et al. 2010, evaluation (iii): mean F1 over undirected relations, direction counted.
 
     A wrong direction is a false positive and a false negative of the same relation; the negative, the only
@@ -158,9 +178,5 @@ def _semeval2010(counts: Counts, relations: RelationSet, counted: Mask) -> Value
         return None
     averaged = counted_names("semeval2010", relations, counted)
     members = np.array([[base == name for name in averaged] for base in bases], dtype=np.int64)
-    examples = counts.sum(axis=-1) + counts.sum(axis=-2)
-    return np.asarray(ratio(2 * (_correct(counts) @ members), examples @ members).mean(axis=-1))
-
-
-def _correct(counts: Counts) -> Counts:
-    return np.diagonal(counts, axis1=-2, axis2=-1)
+    examples = tallied.support + tallied.predicted
+    return np.asarray(ratio(2 * (tallied.correct @ members), examples @ members).mean(axis=-1))

@@ -1,30 +1,45 @@
-"""Standard errors and intervals of scores, from resampled confusion matrices."""
+"""Standard errors and intervals of scores, from bootstrap samples of a confusion matrix."""
 
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from relclf.relations import RelationSet
-from relclf.scoring.metrics import Counts, Values, score, with_support
+from relclf.scoring.metrics import Counts, Tallies, Values, score, score_of, with_support
 
 _CELLS_AT_ONCE = 2**21
-"""Cells of the confusion matrices in memory at a time: 16 MiB."""
+"""Cells of samples in memory at a time: 16 MiB."""
 
 
-def bootstrap(counts: Counts, samples: int, generator: np.random.Generator) -> Counts:
-    """Confusion matrices of `samples` bootstrap samples; counts: (C, C), returns (samples, C, C).
+def bootstrap(counts: Counts, samples: int, generator: np.random.Generator) -> Tallies:
+    """The tallies of `samples` bootstrap samples of a confusion matrix (C, C): (samples, C) each.
 
     Drawing n examples with replacement draws each one's (gold, predicted) cell independently with
     probability counts / n, so the cells of a sample are multinomial: this is the bootstrap over examples
-    (Efron 1979), exactly, without touching the examples. Cells that are empty stay empty.
+    (Efron 1979), exactly, without touching the examples. Cells that are empty stay empty, and are not drawn.
     """
     if counts.ndim != 2 or not counts.any():
         raise ValueError(f"one matrix with at least one example is needed, got shape {counts.shape}")
-    filled = np.flatnonzero(counts)
-    cells = counts.ravel()[filled]
-    sampled = np.zeros((samples, counts.size), dtype=np.int64)
-    sampled[:, filled] = generator.multinomial(cells.sum(), cells / cells.sum(), size=samples)
-    return sampled.reshape(samples, *counts.shape)
+    gold, predicted = np.nonzero(counts)
+    cells = counts[gold, predicted]
+    drawn = generator.multinomial(cells.sum(), cells / cells.sum(), size=samples)  # (samples, filled cells)
+    right = gold == predicted
+    return Tallies(
+        _summed(drawn[:, right], gold[right], len(counts)),
+        _summed(drawn, gold, len(counts)),
+        _summed(drawn, predicted, len(counts)),
+    )
+
+
+def _summed(drawn: Counts, relations: NDArray[np.int64], count: int) -> Counts:
+    """The sums of the columns of each relation: (samples, columns) -> (samples, count)."""
+    summed = np.zeros((len(drawn), count), dtype=np.int64)
+    if len(relations):
+        order = np.argsort(relations, kind="stable")
+        present, first = np.unique(relations[order], return_index=True)
+        summed[:, present] = np.add.reduceat(drawn[:, order], first, axis=1)
+    return summed
 
 
 def resampled_scores(
@@ -39,11 +54,11 @@ def resampled_scores(
     values: dict[str, list[Values]] = {
         name: [] for name in names if score(name, counts, relations, counted) is not None
     }
-    at_once = max(1, _CELLS_AT_ONCE // counts.size)
+    at_once = max(1, _CELLS_AT_ONCE // max(len(counts), int(np.count_nonzero(counts))))
     for start in range(0, samples if values else 0, at_once):
-        stack = bootstrap(counts, min(at_once, samples - start), generator)
+        tallied = bootstrap(counts, min(at_once, samples - start), generator)
         for name, parts in values.items():
-            part = score(name, stack, relations, counted)
+            part = score_of(name, tallied, relations, counted)
             if part is not None:
                 parts.append(part)
     return {name: np.concatenate(parts) for name, parts in values.items()}

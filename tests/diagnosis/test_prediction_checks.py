@@ -202,7 +202,8 @@ def test_of_a_score_that_is_neither_nothing_is_said(seed):
 
 
 @pytest.mark.parametrize(
-    ("divided_by", "severity_of"), [(56, "ok"), (1, "problem"), (1 / 50, "problem"), (7, None), (2800, None)]
+    ("divided_by", "severity_of"),
+    [(56, "ok"), (1, "problem"), (1 / 50, "problem"), (7, None), (2800, "problem")],
 )
 def test_a_summed_epoch_loss_is_told_from_a_mean(divided_by, severity_of):
     losses = np.linspace(1.2, 0.8, 56).tolist()

@@ -5,7 +5,7 @@ import pytest
 
 from relclf.relations import RelationSet
 from relclf.scoring import resampling
-from relclf.scoring.metrics import confusion_matrix, score, with_support
+from relclf.scoring.metrics import confusion_matrix, score, tallies, with_support
 from relclf.scoring.report import score_report
 from relclf.scoring.resampling import bootstrap, interval, standard_error
 
@@ -17,6 +17,15 @@ def predictions(size, seed=0):
     random = np.random.default_rng(seed)
     gold = random.choice(4, size, p=SHARES)
     return gold, np.where(random.random(size) < 0.7, gold, random.choice(4, size, p=SHARES))
+
+
+def matrices(counts, samples, generator):
+    """The legible reference of `bootstrap`: whole matrices, (samples, C, C)."""
+    filled = np.flatnonzero(counts)
+    sampled = np.zeros((samples, counts.size), dtype=np.int64)
+    cells = counts.ravel()[filled]
+    sampled[:, filled] = generator.multinomial(cells.sum(), cells / cells.sum(), size=samples)
+    return sampled.reshape(samples, *counts.shape)
 
 
 def by_examples(name, gold, predicted, samples, seed):
@@ -48,21 +57,23 @@ def test_the_standard_error_of_accuracy_is_the_binomial_one():
     assert ours == pytest.approx(expected, rel=0.03)
 
 
-def test_every_sample_has_as_many_examples_and_no_new_cell():
-    counts = confusion_matrix(*predictions(200), 4)
-    samples = bootstrap(counts, 500, np.random.default_rng(0))
-    assert samples.shape == (500, 4, 4)
-    assert (samples.sum(axis=(1, 2)) == 200).all()
-    assert not samples[:, counts == 0].any()
-    assert samples.mean(axis=0) == pytest.approx(counts, abs=2)
+@pytest.mark.parametrize("counts", [confusion_matrix(*predictions(200), 4), np.eye(4, k=1, dtype=int) * 7])
+def test_samples_are_those_of_whole_matrices(counts):
+    whole = tallies(matrices(counts, 300, np.random.default_rng(0)))
+    ours = bootstrap(counts, 300, np.random.default_rng(0))
+    for name in ("correct", "support", "predicted"):
+        np.testing.assert_array_equal(getattr(ours, name), getattr(whole, name))
+    assert (ours.support.sum(axis=1) == counts.sum()).all()
 
 
 def test_the_relation_set_stays_fixed_when_a_sample_misses_a_rare_relation():
     counts = np.diag([60, 30, 5, 1])
-    samples = bootstrap(counts, 400, np.random.default_rng(0))
+    samples = matrices(counts, 400, np.random.default_rng(0))
     missed = samples[:, 3, 3] == 0
     assert 0.2 < missed.mean() < 0.5  # (1 - 1/96)^96 = 0.37
-    values = score("macro_f1", samples, RELATIONS, with_support(counts))
+    values = resampling.resampled_scores(["macro_f1"], counts, RELATIONS, 400, np.random.default_rng(0))[
+        "macro_f1"
+    ]
     assert (values[missed] <= 0.75).all()  # still an average over four, the missed one at 0
     assert (values[~missed] >= 0.75).all()
 
@@ -91,7 +102,7 @@ def test_perfect_predictions_of_one_relation_have_no_spread():
 @pytest.mark.parametrize("cells", [1, 50, 2**21])
 def test_drawing_the_samples_some_at_a_time_changes_none(monkeypatch, cells):
     counts = confusion_matrix(*predictions(200), 4)
-    whole = bootstrap(counts, 100, np.random.default_rng(5))
+    whole = matrices(counts, 100, np.random.default_rng(5))
     names = ["macro_f1", "accuracy", "semeval2010"]
     monkeypatch.setattr(resampling, "_CELLS_AT_ONCE", cells)
     values = resampling.resampled_scores(names, counts, RELATIONS, 100, np.random.default_rng(5))
