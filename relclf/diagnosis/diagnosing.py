@@ -57,7 +57,7 @@ def diagnose_config(
     """
     budget = _Budget(budget_seconds)
     yield Looking("the config")
-    material = prepare(config)
+    material = prepare(_on_one_thread(config))
     if probes != "lr-range":
         yield from _config_findings(config, material, path)
     yield from _in_turn(_probe_steps(material, probes, budget, path), budget)
@@ -78,7 +78,7 @@ def diagnose_run(
     yield from _records(run, config, records, network)
     yield Looking("the config")
     try:
-        material = prepare(_on_this_machine(config))
+        material = prepare(_on_one_thread(_on_this_machine(config)))
     except UserMistake as error:
         yield from config_findings(config, path=str(run.config))
         yield Skipped("the data, the network and probes of them", str(error))
@@ -254,3 +254,8 @@ def _on_this_machine(config: ExperimentConfig) -> ExperimentConfig:
     """The run's config on a device that is here."""
     training = config.training.model_copy(update={"device": "auto", "precision": "float32"})
     return config.model_copy(update={"training": training})
+
+
+def _on_one_thread(config: ExperimentConfig) -> ExperimentConfig:
+    """A second thread gains little on small batches, and waits for its turn where the cores are busy."""
+    return config.model_copy(update={"training": config.training.model_copy(update={"threads": 1})})
