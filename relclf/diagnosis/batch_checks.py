@@ -1,5 +1,7 @@
 """The checks of which sentences a watched loop trains on and evaluates."""
 
+from itertools import combinations
+
 import numpy as np
 
 from relclf.diagnosis.findings import Finding, well
@@ -12,6 +14,10 @@ LEAKED = 0.2
 """A share of dev sentences in train that no corpus has by chance: SemEval-2010 has 0.6 %."""
 TRAIN_EVALUATED = 0.9
 """Where so much of train is evaluated, somebody looks at the score on train."""
+FEW_MEANS = 4
+"""Batches of each kind whose means are compared at least."""
+CLEARLY, ABOUT = 8.0, 4.0
+"""Standard errors by which inputs differ from themselves, and at most from each other, if they are exchanged."""
 UNEVEN = 3.0
 """Times the chance bound; batches of like lengths stay far below."""
 
@@ -117,6 +123,36 @@ def _evaluation_that_learns(seen: Observations) -> Finding | None:
     )
 
 
+def mentions_swapped(seen: Observations) -> Finding | None:
+    """An input has the values in evaluation that it has in training, and not those of another input."""
+    trained, evaluated = (seen.input_means.get(kind, []) for kind in ("trained", "evaluated"))
+    places = sorted(set.intersection(*(set(means) for means in [*trained, *evaluated]))) if trained else []
+    if len(trained) < FEW_MEANS or len(evaluated) < FEW_MEANS or len(places) < 2:
+        return None
+    own, theirs = (np.array([[means[p] for p in places] for means in kind]) for kind in (trained, evaluated))
+    spread = own.std(axis=0, ddof=1) / len(own) ** 0.5 + theirs.std(axis=0, ddof=1) / len(theirs) ** 0.5
+    left, right = own.mean(axis=0), theirs.mean(axis=0)
+    check, expected = (
+        "mentions-swapped",
+        "each input of the model means the same in training and in evaluation",
+    )
+    for i, j in combinations(range(len(places)), 2):
+        noise = max(spread[i], spread[j], 1e-9)
+        apart = min(abs(left[i] - right[i]), abs(left[j] - right[j])) / noise
+        crossed = max(abs(left[i] - right[j]), abs(left[j] - right[i])) / noise
+        if apart > CLEARLY and crossed < ABOUT:
+            return Finding(
+                "problem",
+                check,
+                f"inputs {places[i] + 1} and {places[j] + 1} have the means {left[i]:.2f} and {left[j]:.2f} in "
+                f"training, and {right[i]:.2f} and {right[j]:.2f} in evaluation",
+                expected,
+                "the two are exchanged: what was learned of the head is asked of the tail",
+                "make the batches of both splits with the same function",
+            )
+    return well(check, f"{len(places)} inputs of ids have like means in training and evaluation", expected)
+
+
 def positions_unused(seen: Observations) -> Finding | None:
     """Every embedding is asked for more than one row."""
     embeddings = [p for p in seen.parameters if p.is_embedding and p.shape[0] > 1]
@@ -136,7 +172,7 @@ def positions_unused(seen: Observations) -> Finding | None:
     )
 
 
-CHECKS = (same_batch, no_shuffling, dev_in_train, positions_unused)
+CHECKS = (same_batch, no_shuffling, dev_in_train, mentions_swapped, positions_unused)
 
 
 def unevenness(golds: list[np.ndarray]) -> tuple[float, float] | None:

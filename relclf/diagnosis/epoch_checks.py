@@ -6,13 +6,13 @@ import numpy as np
 
 from relclf.diagnosis.curves import still_falling
 from relclf.diagnosis.findings import Finding, well
+from relclf.diagnosis.independence import independence
 from relclf.diagnosis.observations import Ids, Observations, SeenEpoch
 from relclf.diagnosis.prediction_checks import (
     epoch_loss_not_averaged,
     prediction_findings,
     score_averaged_over_batches,
 )
-from relclf.scoring.metrics import confusion_matrix
 
 LEARNED_UPDATES = 200
 """Updates before which predictions may still be those of the beginning: about 0.9 on one class is normal then."""
@@ -22,8 +22,9 @@ FAR_APART = 30.0
 """Ratio of class weights from where on they decide what is predicted; 62 to 3 % balanced is 21."""
 EPOCHS_BACK = 10
 """Epochs over which a loss is seen to fall, as the default patience has it."""
-PERMUTATIONS = 999
 CHANCE = 0.01
+IMPOSSIBLE = 1e-6
+ENOUGH_SENTENCES = 100
 
 
 def epoch_findings(seen: Observations) -> Iterator[Finding]:
@@ -36,6 +37,9 @@ def epoch_findings(seen: Observations) -> Iterator[Finding]:
         last = told[-1]
         assert last.gold is not None and last.predicted is not None
         classes = _classes(seen, last)
+        exchanged = _relation_ids(seen, last.gold, classes)
+        if exchanged is not None:
+            yield exchanged
         yield from prediction_findings(
             last.gold, last.predicted, classes, last.updates, still_learning=_may_be_slow(seen)
         )
@@ -116,18 +120,40 @@ def _uninformative_input(seen: Observations, epochs: list[SeenEpoch], classes: i
     )
 
 
-def independence(gold: Ids, predicted: Ids, classes: int) -> float:
-    """The share of random exchanges of the predictions that go with gold as well as they do (chi-squared)."""
-    generator = np.random.default_rng(0)
-    own = _chi_squared(gold, predicted, classes)
-    others = [_chi_squared(gold, generator.permutation(predicted), classes) for _ in range(PERMUTATIONS)]
-    return (1 + sum(other >= own - 1e-9 for other in others)) / (1 + PERMUTATIONS)
+def _relation_ids(seen: Observations, gold: Ids, classes: int) -> Finding | None:
+    """Whether the classes of dev have the shares of other classes in train, as under exchanged ids."""
+    known = [batch.gold for batch in seen.batches if batch.gold is not None]
+    own = np.concatenate(known) if known else np.zeros(0, dtype=np.int64)
+    if min(len(own), len(gold)) < ENOUGH_SENTENCES:
+        return None
+    train, dev = (np.bincount(ids, minlength=classes)[:classes] for ids in (own, gold))
+    from scipy.optimize import linear_sum_assignment
+
+    _, best = linear_sum_assignment(-np.sqrt(np.outer(dev, train)))  # the class of train for each of dev
+    as_named, exchanged = (_same_shares(dev, train[order]) for order in (np.arange(classes), best))
+    if as_named > IMPOSSIBLE or exchanged < CHANCE:
+        return None
+    moved = [
+        f"{i} ({dev[i] / len(gold):.0%}) for {j} ({train[j] / len(own):.0%})"
+        for i, j in enumerate(best)
+        if i != j
+    ]
+    return Finding(
+        "problem",
+        "relation-ids-mismatch",
+        f"dev has the shares of train only if its ids stand for others: {moved}",
+        "the same shares under the same ids, as in any random split",
+        "an id means one relation in training and another in dev",
+        "make one list of relations, from train, and use it for every split",
+    )
 
 
-def _chi_squared(gold: Ids, predicted: Ids, classes: int) -> float:
-    counts = confusion_matrix(gold, predicted, classes)
-    chance = np.outer(counts.sum(axis=1), counts.sum(axis=0)) / max(1, counts.sum())
-    return float(((counts - chance) ** 2 / np.where(chance > 0, chance, 1)).sum())
+def _same_shares(dev: Ids, train: Ids) -> float:
+    """The p value of both being drawn from the same shares (chi-squared)."""
+    from scipy.stats import chi2_contingency
+
+    table = np.stack([dev, train])[:, dev + train > 0]
+    return float(chi2_contingency(table).pvalue) if table.shape[1] > 1 else 1.0
 
 
 def _classes(seen: Observations, epoch: SeenEpoch) -> int:

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from relclf.diagnosis.findings import Finding, well
+from relclf.diagnosis.independence import independence
 from relclf.diagnosis.nested import scores_of
 from relclf.diagnosis.observations import Observations
 
@@ -31,6 +32,13 @@ HARDLY = 0.1
 """A share of the first loss that is no progress."""
 CLEARLY = 0.7
 """A tenth of the rate is clearly better where its loss ends below this share."""
+LEARNED_UPDATES = 200
+"""Updates before which a loop may still be at the shares of the classes."""
+AT_PRIOR = 0.9
+"""A share of the entropy of the classes above which no more was learned than their shares."""
+ENOUGH_UNSEEN = 40
+"""Sentences from which answers say something."""
+CHANCE = 0.05
 USUAL_RATIOS = (1e-3, 5e-2)
 """Update ratios of the first updates between which no rate is doubted, as page learning-rate-too-small has them."""
 SECONDS = 60.0
@@ -72,6 +80,7 @@ def probe_findings(seen: Observations, start: Start, now: Mapping[str, Tensor]) 
         try:
             yield _too_simple(start, deadline)
             yield from _learning_rate(seen, start, now, deadline)
+            yield from _uninformative_input(seen, start, deadline)
         except OutOfTime:
             yield f"probes: what was left of them after {SECONDS:.0f} seconds"
         except Exception as error:  # whatever a model may raise that is called outside of its loop
@@ -120,6 +129,54 @@ def _too_simple(start: Start, deadline: float) -> Finding:
         "a network that cannot learn a few sentences by heart cannot learn a corpus, however long",
         "more filters (or units); else look at what cuts the inputs off from the scores",
     )
+
+
+def _uninformative_input(seen: Observations, start: Start, deadline: float) -> Iterator[Finding]:
+    """Where a loop has learned the shares of the classes alone: can a copy tell unseen sentences?"""
+    gold = torch.cat([batch.gold for batch in start.batches])
+    shares = gold.bincount().double() / len(gold)
+    entropy = float(-(shares * shares.clamp(min=1e-12).log()).sum())
+    late = seen.scores.losses[-3:]
+    if seen.updates < LEARNED_UPDATES or not late or sum(late) / len(late) < AT_PRIOR * entropy:
+        return
+    held_out = max(1, len(start.batches) // 4)
+    known, unseen = start.batches[held_out:], start.batches[:held_out]
+    answers = torch.cat([batch.gold for batch in unseen])
+    if len(answers) < ENOUGH_UNSEEN:
+        return
+    model = copy.deepcopy(start.model)
+    _without_dropout(model)
+    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=OVERFIT_RATE)
+    for _ in range(UPDATES):
+        loss = _update(model, optimizer, known)
+        if loss < FITTED or not math.isfinite(loss):
+            break
+        if time.process_time() > deadline:
+            raise OutOfTime
+    with torch.no_grad():
+        given = [scores_of(model(*batch.args, **batch.kwargs)) for batch in unseen]
+    predicted = torch.cat([scores.argmax(dim=1) for scores in given if scores is not None])
+    p = independence(answers.cpu().numpy(), predicted.cpu().numpy(), len(shares))
+    sentences = sum(len(batch.gold) for batch in known)
+    check, expected = (
+        "uninformative-input",
+        f"answers to unseen sentences that go with gold (p below {CHANCE})",
+    )
+    measured = (
+        f"after {seen.updates:,} updates the loss is {sum(late) / len(late):.2f}, {entropy:.2f} for guessing; a copy "
+        f"that learned {sentences} sentences answers {len(answers)} others as well as at random (p = {p:.2f})"
+    )
+    if p < CHANCE:
+        yield well(check, measured.replace("as well as at random", "better than at random"), expected)
+    else:
+        yield Finding(
+            "problem",
+            check,
+            measured,
+            expected,
+            "nothing that the network sees of a sentence tells its relation",
+            "read 20 training sentences beside their gold relations, as they arrive at the model",
+        )
 
 
 def _learning_rate(

@@ -207,6 +207,8 @@ class Observations:
     unused_rows: list[Ids] = field(default_factory=list)
     evaluated_rows: list[Ids] = field(default_factory=list)
     evaluated_rows_in_train_mode: list[Ids] = field(default_factory=list)
+    input_means: dict[str, list[dict[int, float]]] = field(default_factory=dict)
+    """Of the first batches trained on and evaluated: the mean of each input of ids, by its place."""
     epochs: list[SeenEpoch] = field(default_factory=list)
 
     @property

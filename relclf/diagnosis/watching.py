@@ -41,6 +41,8 @@ SAMPLE = 4096
 """Values of a parameter that are looked at, evenly spread."""
 FINGERPRINTED = 100_000
 """Sentences whose fingerprints are kept, of each kind."""
+MEANS = 64
+"""Batches of training and of evaluation whose inputs are averaged."""
 COLUMNS = 256
 """Values of a row that its fingerprint is made of."""
 LAST_GRADIENTS = 5
@@ -49,6 +51,7 @@ MOST_WAITING = 10_000
 """Calls without an update after which they are counted."""
 MOST_UPDATES = 5_000
 """Updates whose calls are kept, one by one."""
+KEPT_BATCHES = 20
 KEPT_BYTES = 2**26
 """Of batches and of the model that are kept for probes, each."""
 MOST_GRAPHS = 1_000
@@ -129,10 +132,12 @@ class Watch:
         """Left where they were computed."""
         self._trained_sentences = 0
         self._fingerprints = {"trained": 0, "unused": 0, "evaluated": 0}
+        self._means: dict[str, list[dict[int, Tensor]]] = {"trained": [], "evaluated": []}
         self._mixers: dict[tuple[int, int], Tensor] = {}
         self._pending: list[tuple[str, Tensor, _Call]] = []
         self._start = _copies(model, optimizer)
         self._kept_bytes = 0
+        self._kept_rows = torch.zeros(0, dtype=torch.int64)
         self._handles: list[Any] = []
         self._add_hooks(criterion)
 
@@ -216,6 +221,10 @@ class Watch:
         """Everything seen so far, as plain values."""
         self._settle_calls(final=True)
         self._read_fingerprints()
+        self._seen.input_means = {
+            kind: [{place: float(mean) for place, mean in means.items()} for means in batches]
+            for kind, batches in self._means.items()
+        }
         for index, (name, parameter) in enumerate(self._parameters.items()):
             seen = self._seen.parameters[index]
             seen.moved = seen.moved or not torch.equal(_sample(parameter), self._first_values[index])
@@ -263,8 +272,10 @@ class Watch:
         scores = scores_of(output)
         call = _Call(model.training, bool(differentiable), len(scores) if scores is not None else 0)
         if scores is not None:
-            call.fingerprints = self._fingerprint(scores, args, kwargs)
-            if model.training and self._looking and self._start is not None:
+            kind = "trained" if model.training else "evaluated"
+            call.means = {} if len(self._means[kind]) < MEANS else None
+            call.fingerprints = self._fingerprint(scores, args, kwargs, call.means)
+            if model.training and self._start is not None and self._losses_computed:
                 call.inputs = self._kept_inputs(args, kwargs)
         self._waiting.append(call)
         if differentiable and not self._leaves_known:
@@ -308,8 +319,9 @@ class Watch:
             self._look_for_not_finite(scores, gradient)
         if self._looking and seen.not_finite is None:
             self._look_at_scores(call, scores, gradient)
-        if seen.updates % LOSS_EVERY == 0 and seen.scores.fits["cross-entropy"]:
-            call.gold = gold = gradient.argmin(dim=1)
+        if self._losses_computed and seen.scores.fits["cross-entropy"]:
+            gold = gradient.argmin(dim=1)
+            self._keep_batch(call, gold)
             self._losses_since_epoch.append(nn.functional.cross_entropy(scores, gold))
 
     def _look_for_kept_gradients(self) -> None:
@@ -339,19 +351,32 @@ class Watch:
         if loss.name == "cross-entropy":
             seen.class_weights = max(seen.class_weights, loss.class_weights)
         if loss.name != "other":
-            call.gold = loss.gold
-            if call.inputs is not None and self._start is not None:
-                self._start.batches.append(ProbeBatch(*call.inputs, loss.gold))
+            self._keep_batch(call, loss.gold)
             if not self._seen.updates:
                 seen.first_losses.append(loss.cross_entropy)
             seen.losses.append(loss.cross_entropy)
+
+    @property
+    def _losses_computed(self) -> bool:
+        """Whether loss and gold of the batches of the update that comes are computed."""
+        return self._looking or self._seen.updates % LOSS_EVERY == 0
+
+    def _keep_batch(self, call: "_Call", gold: Tensor) -> None:
+        """Note the gold classes of a call, and keep it for the probes where its inputs were copied."""
+        call.gold = gold
+        if call.inputs is not None and self._start is not None and call.fingerprints is not None:
+            # Sentences that come again, in the next epoch, would make the held-out ones known.
+            if not bool(torch.isin(call.fingerprints, self._kept_rows.to(gold.device)).any()):
+                self._kept_rows = torch.cat([self._kept_rows.to(gold.device), call.fingerprints])
+                self._start.batches.append(ProbeBatch(*call.inputs, gold))
+            call.inputs = None
 
     def _kept_inputs(self, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]] | None:
         """A copy of what the model was called with; None where enough is kept."""
         size = sum(tensor.nbytes for tensor in tensors_in((args, kwargs)))
         if (
             self._start is None
-            or len(self._start.batches) >= FIRST_UPDATES
+            or len(self._start.batches) >= KEPT_BATCHES
             or self._kept_bytes + size > KEPT_BYTES
         ):
             return None
@@ -507,6 +532,8 @@ class Watch:
 
     def _keep_fingerprints(self, call: "_Call") -> None:
         kind = "trained" if call.trained else "unused" if call.training and call.gradients else "evaluated"
+        if call.means and kind in self._means and len(self._means[kind]) < MEANS:
+            self._means[kind].append(call.means)
         if call.fingerprints is not None and self._fingerprints[kind] < FINGERPRINTED:
             self._fingerprints[kind] += call.rows
             self._pending.append((kind, call.fingerprints, call))
@@ -526,13 +553,20 @@ class Watch:
         self._pending = []
 
     @torch.no_grad()
-    def _fingerprint(self, scores: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Tensor | None:
-        """(rows,) int64, a number for each row of the inputs; padding with zeros does not change it."""
+    def _fingerprint(
+        self, scores: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any], means: dict[int, Tensor] | None
+    ) -> Tensor | None:
+        """(rows,) int64, a number for each row of the inputs; padding with zeros does not change it.
+
+        The mean of each input of ids is put into `means`, by the place of the input.
+        """
         total = None
         for number, tensor in enumerate(tensors_in((args, kwargs))):
             rows = by_row(tensor.detach(), len(scores), COLUMNS)
             if rows is None or not rows.shape[1]:
                 continue
+            if means is not None and not tensor.is_floating_point() and tensor.dim() > 1:
+                means[number] = rows.float().mean()
             mixer = self._mixer(number, rows)
             part = torch.mv(rows.to(torch.int64), mixer[: rows.shape[1]])
             total = part if total is None else total + part
@@ -562,6 +596,7 @@ class _Call:
         self.settled = False
         self.fingerprints: Tensor | None = None
         self.gold: Tensor | None = None
+        self.means: dict[int, Tensor] | None = None
         self.inputs: tuple[Any, dict[str, Any]] | None = None
         self.graph: weakref.ref[_Graph] | None = None
 

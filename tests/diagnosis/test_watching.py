@@ -424,6 +424,30 @@ def test_relation_ids_that_differ_in_dev_are_named():
     ]
 
 
+def test_mentions_that_are_exchanged_in_dev_are_named():
+    loop = healthy()
+    loop.model.positions = nn.Embedding(WORDS, 4)
+    loop = replace(loop, optimizer=OPTIMIZERS["adam"](loop.model))
+    loop.dev.words, loop.dev.positions = loop.dev.positions, loop.dev.words
+    assert problems(findings_of(loop, lambda loop: [loop.run() for _ in range(2)]))[:1] == [
+        "mentions-swapped"
+    ]
+
+
+def test_a_loop_that_stays_at_guessing_because_nothing_can_be_told_is_named():
+    loop = with_optimizer("SGD", lr=0.03)(healthy())
+    loop.train.words = loop.train.words[torch.randperm(240, generator=torch.Generator().manual_seed(3))]
+    loop.train.positions = torch.full_like(loop.train.positions, 3)
+    loop.train.positions[:, ::2] = 4
+    assert problems(findings_of(replace(loop, epochs=20), Loop.run))[:1] == ["uninformative-input"]
+
+
+def test_shares_of_relations_that_are_those_of_other_ids_are_named():
+    exchanged = torch.tensor([3, 1, 2, 0])
+    found = told(lambda gold, predicted: (exchanged[gold].repeat(3), torch.full((180,), 3)), epochs=6)
+    assert problems(found)[:1] == ["relation-ids-mismatch"]
+
+
 def test_relations_that_the_sentences_do_not_tell_are_named():
     train = Data.draw(1)
     shuffled = replace(
@@ -583,5 +607,5 @@ def test_what_an_epoch_was_told_is_kept():
     (epoch,) = watch.observations().epochs
     assert (epoch.train_loss, epoch.score, epoch.updates) == (0.5, 0.25, 48)
     assert (epoch.gold.tolist(), epoch.predicted.tolist()) == ([0, 1], [1, 1])
-    assert len(epoch.batch_losses) == 12  # of 48, one in four
+    assert len(epoch.batch_losses) == 19  # the first ten of 48, then one in four
     assert 0 < min(epoch.batch_losses) <= max(epoch.batch_losses) < 2 * math.log(CLASSES)
