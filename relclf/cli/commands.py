@@ -5,6 +5,7 @@ from collections.abc import Callable
 import typer
 
 from relclf.cli import config
+from relclf.cli.diagnose import diagnose
 from relclf.cli.evaluate import evaluate
 from relclf.cli.init import init
 from relclf.cli.inspect import inspect
@@ -34,6 +35,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "predict": predict,
     "runs": runs,
     "score": score,
+    "diagnose": diagnose,
 }
 
 _GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {

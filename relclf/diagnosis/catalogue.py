@@ -32,6 +32,7 @@ CHECKS: dict[str, str] = {
     # capacity and wiring
     "dropout-too-high": "Does dropout leave enough?",
     "dead-filters": "Do all filters pass a gradient?",
+    "gradients-vanish": "Do gradients reach every layer?",
     "positions-unused": "Does the network use the positions of the mentions?",
     "too-simple": "Can the network fit what it is shown?",
     "uninformative-input": "Do the sentences tell their relations?",
@@ -113,7 +114,8 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "parameters-not-moving": _HARDLY_LEARNED,
     "dropout-too-high": _HARDLY_LEARNED,
     "dead-filters": ("parameters-not-moving", "embeddings-frozen", *_HARDLY_LEARNED),
-    "too-simple": ("majority-collapse", "train-longer"),
+    "gradients-vanish": _HARDLY_LEARNED,
+    "too-simple": ("majority-collapse", "train-longer", "patience-too-short", "noise-larger-than-gain"),
     "uninformative-input": (
         "overfitting",
         "majority-collapse",

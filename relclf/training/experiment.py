@@ -15,6 +15,7 @@ from relclf.config.schema import ExperimentConfig, TrainingConfig
 from relclf.encoding.dataset import EncodedDataset, encode
 from relclf.encoding.vocabulary import Vocabulary
 from relclf.errors import Interrupted, RelclfError, UserMistake
+from relclf.models.cnn import Cnn
 from relclf.models.losses import build_objective
 from relclf.relations import RelationSet
 from relclf.runs.directory import FORMAT, RunDirectory, create_run, open_run
@@ -182,13 +183,8 @@ def prepare(config: ExperimentConfig) -> Material:
 
 def begin(material: Material, seed: int, name: str, runs_dir: Path, explicit: Path | None) -> Experiment:
     """A new run of one seed: network drawn, run directory made with a checkpoint of epoch 0."""
-    config = material.config.model_copy(update={"seed": seed})
+    config, network, state = draw(material, seed)
     device, threads = material.device, material.threads
-    network = new_network(config, material.corpus, material.words)
-    with memory_explained("for the network"):
-        network.model.to(device)
-    optimizer = _optimizer(config, material.corpus, network, device)
-    state = TrainingState(network.model, optimizer, torch_generator(seed, "dropout", 0, device), [])
 
     def fill(run: RunDirectory) -> None:
         environment = describe_environment(str(device), device_name(device), threads)
@@ -199,8 +195,19 @@ def begin(material: Material, seed: int, name: str, runs_dir: Path, explicit: Pa
         save_checkpoint(run, state)
 
     run, lock = create_run(runs_dir, name, explicit, fill)
-    inputs = _inputs(config, network, state, material.train, material.dev, run, device)
+    inputs = loop_inputs(config, network, state, material.train, material.dev, run, device)
     return Experiment(network, inputs, state, material.corpus.notes, device, threads, lock)
+
+
+def draw(material: Material, seed: int) -> tuple[ExperimentConfig, Network, TrainingState]:
+    """The config with this seed, its network, and the state of a training not yet begun; nothing is on disk."""
+    config = material.config.model_copy(update={"seed": seed})
+    network = new_network(config, material.corpus, material.words)
+    with memory_explained("for the network"):
+        network.model.to(material.device)
+    optimizer = optimizer_of(config, material.corpus, network.model)
+    dropout = torch_generator(seed, "dropout", 0, material.device)
+    return config, network, TrainingState(network.model, optimizer, dropout, [])
 
 
 def resume(path: Path, checkpoint: str = "last", overrides: Sequence[str] = ()) -> Experiment:
@@ -225,14 +232,14 @@ def resume(path: Path, checkpoint: str = "last", overrides: Sequence[str] = ()) 
         network = open_network(run, config)
         with memory_explained("for the network"):
             network.model.to(device)
-        optimizer = _optimizer(config, corpus, network, device)
+        optimizer = optimizer_of(config, corpus, network.model)
         state = TrainingState(
             network.model, optimizer, torch_generator(config.seed, "dropout", 0, device), []
         )
         restore_checkpoint(run.checkpoint(checkpoint), state)
         _check_not_shortened(before.training, config.training, state, len(network.relations))
         train_set, dev, said = _encoded(config, corpus, network.vocabulary, network.relations, device)
-        inputs = _inputs(config, network, state, train_set, dev, run, device)
+        inputs = loop_inputs(config, network, state, train_set, dev, run, device)
         experiment = Experiment(network, inputs, state, (*corpus.notes, *said), device, threads, lock)
         if config != before:
             write_text(run.config, dump_config(config, run.path))
@@ -260,7 +267,7 @@ def _encoded(
     return train_set, labelled_set(corpus.dev, dev, relations), (*notes, *more)
 
 
-def _inputs(
+def loop_inputs(
     config: ExperimentConfig,
     network: Network,
     state: TrainingState,
@@ -269,6 +276,7 @@ def _inputs(
     run: RunDirectory,
     device: torch.device,
 ) -> LoopInputs:
+    """What the loop needs beside the state; `run` is where it saves."""
     objective = build_objective(config.training.imbalance, network.relation_counts, device)
     polled = device.type != "cpu" and leaves_out_broken_updates(state.optimizer)
     poll_every = POLLED_UPDATES if polled else 1
@@ -278,16 +286,15 @@ def _inputs(
     return LoopInputs(config, network.relations, train_set, dev, objective, run, poll_every, captured)
 
 
-def _optimizer(config: ExperimentConfig, corpus: Corpus, network: Network, device: torch.device) -> Optimizer:
+def optimizer_of(config: ExperimentConfig, corpus: Corpus, model: Cnn) -> Optimizer:
     """The config's optimiser; word rows are deferred where an update reads few of them."""
-    words = network.model.words
+    words = model.words
     tokens = sum(len(example.tokens) for example in corpus.train) / len(corpus.train)
     few = DEFERRED_ROWS * config.training.batch_size * tokens <= len(words.weight)
     # Where several batches make an update, a resumed run could not tell which rows the first ones have read.
     deferred = few and config.training.update_every in ("batch", 1)
-    return build_optimizer(
-        config.training.optimizer, network.model.parameters(), device, words, deferred=deferred
-    )
+    device = model.output.weight.device
+    return build_optimizer(config.training.optimizer, model.parameters(), device, words, deferred=deferred)
 
 
 def _check_extension(before: ExperimentConfig, after: ExperimentConfig) -> None:

@@ -257,6 +257,21 @@ def end_epoch(inputs: LoopInputs, state: TrainingState, progress: EpochProgress)
     Order: the dev predictions of a new best epoch, the checkpoint `last` (the one before becomes
     `previous`), `best` as another name of `last`, the line in records.jsonl.
     """
+    record, dev = complete_epoch(inputs, state, progress)
+    best = best_record(state.records, inputs.config.training.monitor, state.best_from)
+    if best is record and dev is not None and inputs.dev is not None:
+        write_dev_predictions(inputs.run.dev_predictions, inputs.dev, dev.evaluation)
+    save_checkpoint(inputs.run, state)
+    if best is record:
+        link_or_copy(inputs.run.checkpoint("last"), inputs.run.checkpoint("best"))
+    append_record(inputs.run.records, record)
+    return record
+
+
+def complete_epoch(
+    inputs: LoopInputs, state: TrainingState, progress: EpochProgress
+) -> tuple[EpochRecord, DevScores | None]:
+    """Evaluate dev and add the epoch's record to the state; nothing is saved."""
     started = time.perf_counter()
     settle(state.optimizer)
     check_weights(inputs, state, progress)
@@ -269,14 +284,7 @@ def end_epoch(inputs: LoopInputs, state: TrainingState, progress: EpochProgress)
             finite(value, name, inputs, progress)
     state.records.append(record)
     state.progress = None
-    best = best_record(state.records, inputs.config.training.monitor, state.best_from)
-    if best is record and dev is not None and inputs.dev is not None:
-        write_dev_predictions(inputs.run.dev_predictions, inputs.dev, dev.evaluation)
-    save_checkpoint(inputs.run, state)
-    if best is record:
-        link_or_copy(inputs.run.checkpoint("last"), inputs.run.checkpoint("best"))
-    append_record(inputs.run.records, record)
-    return record
+    return record, dev
 
 
 def _record(

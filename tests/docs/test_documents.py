@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 from relclf.cli.app import app
 from relclf.cli.commands import _COMMANDS, _GROUPS
+from relclf.diagnosis.catalogue import CHECKS
 from relclf.runs.records import EpochRecord
 from relclf.training.stopping import StopReason
 
@@ -82,3 +83,13 @@ def test_the_examples_of_the_python_page_run(tmp_path: Path, monkeypatch: pytest
     assert [line.split()[0] for line in printed[:3]] == ["1", "2", "3"]
     assert [line.split()[0] for line in printed[3:5]] == ["1", "2"]
     assert "no such run directory" in printed[5]
+
+
+def test_every_check_of_a_diagnosis_is_documented_with_its_question() -> None:
+    page = (
+        (PROJECT / "docs" / "diagnosis.md")
+        .read_text(encoding="utf-8")
+        .split("## All checks")[1]
+        .split("\n## ")[0]
+    )
+    assert dict(re.findall(r"^\| `([\w-]+)` \| (.*) \|$", page, flags=re.MULTILINE)) == CHECKS
