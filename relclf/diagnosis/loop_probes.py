@@ -52,6 +52,8 @@ class ProbeBatch:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     gold: Tensor
+    rows: Tensor | None
+    """(batch,) fingerprints of its sentences."""
 
 
 @dataclass(frozen=True)
@@ -148,10 +150,11 @@ def _uninformative_input(seen: Observations, start: Start, deadline: float) -> I
         or sum(late) / len(late) < AT_PRIOR * entropy
     ):
         return
-    held_out = max(1, len(start.batches) // 4)
-    known, unseen = start.batches[held_out:], start.batches[:held_out]
+    held_out = max(1, len(start.batches) // 6)
+    unseen = start.batches[:held_out]
+    known = [batch for batch in start.batches[held_out:] if not _share_sentences(batch, unseen)]
     answers = torch.cat([batch.gold for batch in unseen])
-    if len(answers) < ENOUGH_UNSEEN:
+    if len(answers) < ENOUGH_UNSEEN or sum(len(batch.gold) for batch in known) < 2 * len(answers):
         return
     model = copy.deepcopy(start.model)
     _without_dropout(model)
@@ -186,6 +189,13 @@ def _uninformative_input(seen: Observations, start: Start, deadline: float) -> I
             "nothing that the network sees of a sentence tells its relation",
             "read 20 training sentences beside their gold relations, as they arrive at the model",
         )
+
+
+def _share_sentences(batch: ProbeBatch, others: list[ProbeBatch]) -> bool:
+    """Whether a sentence of the batch is among the others, as in a second epoch; True where it cannot be told."""
+    if batch.rows is None:
+        return True
+    return any(other.rows is None or bool(torch.isin(batch.rows, other.rows).any()) for other in others)
 
 
 def _learning_rate(

@@ -13,6 +13,8 @@ STRONG_DECAY = 0.5
 """Pull of decay over pull of the gradient at the start, when the gradient is at its strongest."""
 CLIPPED_HARD = 10.0
 """The factor by which clipping shortens gradients from where on it, and not the loss, sets the steps."""
+NARROW = 8
+"""Values from which on a last layer is wide enough for any number of classes: language models have thousands."""
 GONE = 0.01
 """A share of the largest rate below which next to nothing is learned."""
 DEAD = 0.75
@@ -129,7 +131,31 @@ def rate_fell_early(seen: Observations) -> Finding | None:
     )
 
 
-CHECKS = (rate_fell_early, weight_decay_dominates, clipping_always, dropout_too_high, dead_filters)
+def too_narrow(seen: Observations) -> Finding | None:
+    """The scores are made of at least as many values as there are classes."""
+    classes = seen.scores.classes
+    outputs = [p for p in _weights(seen) if len(p.shape) == 2 and p.shape[0] == classes]
+    if not classes or not outputs or outputs[-1].shape[1] >= min(classes, NARROW):
+        return None
+    width = outputs[-1].shape[1]
+    return Finding(
+        "problem",
+        "too-simple",
+        f"the scores of {classes} classes are made of {width} values each ({outputs[-1].name} {[classes, width]})",
+        "as many values as classes at least: scores of fewer cannot be set one by one (Yang et al. 2018, section 2)",
+        "so few filters or units cannot keep the classes apart, however long they learn",
+        "more filters or units before the last layer: 100 and more are usual",
+    )
+
+
+CHECKS = (
+    rate_fell_early,
+    too_narrow,
+    weight_decay_dominates,
+    clipping_always,
+    dropout_too_high,
+    dead_filters,
+)
 
 
 def _weights(seen: Observations) -> list[SeenParameter]:

@@ -137,7 +137,6 @@ class Watch:
         self._pending: list[tuple[str, Tensor, _Call]] = []
         self._start = _copies(model, optimizer)
         self._kept_bytes = 0
-        self._kept_rows = torch.zeros(0, dtype=torch.int64)
         self._handles: list[Any] = []
         self._add_hooks(criterion)
 
@@ -369,11 +368,8 @@ class Watch:
     def _keep_batch(self, call: "_Call", gold: Tensor) -> None:
         """Note the gold classes of a call, and keep it for the probes where its inputs were copied."""
         call.gold = gold
-        if call.inputs is not None and self._start is not None and call.fingerprints is not None:
-            # Sentences that come again, in the next epoch, would make the held-out ones known.
-            if not bool(torch.isin(call.fingerprints, self._kept_rows.to(gold.device)).any()):
-                self._kept_rows = torch.cat([self._kept_rows.to(gold.device), call.fingerprints])
-                self._start.batches.append(ProbeBatch(*call.inputs, gold))
+        if call.inputs is not None and self._start is not None:
+            self._start.batches.append(ProbeBatch(*call.inputs, gold, call.fingerprints))
             call.inputs = None
 
     def _kept_inputs(self, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]] | None:

@@ -257,10 +257,13 @@ def with_optimizer(name, **options):
     return change
 
 
-def one_filter(loop):
-    loop.model.convolution = nn.Conv1d(20, 1, 3, padding=1)
-    loop.model.output = nn.Linear(1, CLASSES)
-    return with_optimizer("Adam", lr=1e-3)(loop)
+def filters(number):
+    def change(loop):
+        loop.model.convolution = nn.Conv1d(20, number, 3, padding=1)
+        loop.model.output = nn.Linear(number, CLASSES)
+        return with_optimizer("Adam", lr=1e-3)(loop)
+
+    return change
 
 
 def dead(loop):
@@ -377,7 +380,8 @@ FAULTS = {
     "dropout 0.95": ("dropout-too-high", dropped, Loop.run),
     "a rate that is far too small": ("learning-rate-too-small", with_optimizer("Adam", lr=1e-5), Loop.run),
     "a rate that is far too large": ("learning-rate-too-large", with_optimizer("SGD", lr=10.0), Loop.run),
-    "one filter": ("too-simple", one_filter, Loop.run),
+    "one filter": ("too-simple", filters(1), Loop.run),
+    "two filters": ("too-simple", filters(2), Loop.run),
     "dead filters": ("dead-filters", dead, Loop.run),
     "positions are zeros": ("positions-unused", no_positions, Loop.run),
 }  # fmt: skip
