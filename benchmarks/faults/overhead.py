@@ -53,7 +53,7 @@ def overhead(seeds: list[int], rounds: int = 5) -> int:
             unequal = [watched for watched in (1, 50) if not _equal(name, seed, watched)]
             different += len(unequal)
             print(
-                f"{name:<8} seed {seed}: weights {'DIFFER' if unequal else 'equal'} after 150 updates with dropout"
+                f"{name:<8} seed {seed}: weights {'DIFFER' if unequal else 'equal'} after 168 updates with dropout"
             )
     return int(different > 0)
 

@@ -114,6 +114,23 @@ def test_one_batch_that_is_the_whole_of_train_is_no_fault():
     assert problems(findings_of(loop, full_batch, loader=loader)) == []
 
 
+def test_a_cosine_schedule_with_warm_up_is_no_fault():
+    def scheduled(loop):
+        rates = [min((u + 1) / 20, 0.5 * (1 + math.cos(math.pi * u / 96))) for u in range(97)]
+        schedule = torch.optim.lr_scheduler.LambdaLR(loop.optimizer, lambda update: rates[update])
+        for epoch in range(8):
+            loop.model.train()
+            for words, positions, gold in loop.train.batches(seed=epoch):
+                loop.optimizer.zero_grad()
+                loop.criterion(loop.model(words, positions), gold).backward()
+                loop.optimizer.step()
+                schedule.step()
+            loop.evaluate()
+
+    found = findings_of(healthy(), scheduled)
+    assert problems(found) == watches(found) == []
+
+
 def test_a_model_called_twice_a_batch_is_no_fault():
     def pairs(loop):
         for epoch in range(4):
@@ -321,6 +338,17 @@ def replaced_while_watched(loop):
     loop.run()
 
 
+def scheduled_each_batch(loop):
+    schedule = torch.optim.lr_scheduler.StepLR(loop.optimizer, step_size=1, gamma=0.9)
+    for epoch in range(8):
+        loop.model.train()
+        for words, positions, gold in loop.train.batches(seed=epoch):
+            loop.optimizer.zero_grad()
+            loop.criterion(loop.model(words, positions), gold).backward()
+            loop.optimizer.step()
+            schedule.step()
+
+
 def learning_evaluation(loop):
     for epoch in range(4):
         for data, mode in ((loop.train, True), (loop.dev, False)):
@@ -380,6 +408,7 @@ FAULTS = {
     "dropout 0.95": ("dropout-too-high", dropped, Loop.run),
     "a rate that is far too small": ("learning-rate-too-small", with_optimizer("Adam", lr=1e-5), Loop.run),
     "a rate that is far too large": ("learning-rate-too-large", with_optimizer("SGD", lr=10.0), Loop.run),
+    "a schedule that falls each batch": ("learning-rate-too-small", same, scheduled_each_batch),
     "one filter": ("too-simple", filters(1), Loop.run),
     "two filters": ("too-simple", filters(2), Loop.run),
     "dead filters": ("dead-filters", dead, Loop.run),
