@@ -149,7 +149,7 @@ def test_too_few_sentences_are_refused_with_the_reason() -> None:
 
 def test_a_relation_with_one_sentence_is_no_hindrance(quickstart: Splits) -> None:
     train, dev = quickstart[0][:300], quickstart[1][:100]
-    fitted([replace(train[0], relation="only one"), *train[1:]], dev)
+    assert fitted([replace(train[0], relation="only one"), *train[1:]], dev).sentences == 300
 
 
 def test_of_many_relations_a_sample_is_drawn_and_said(
