@@ -43,6 +43,9 @@ def train(
     pack: Annotated[
         bool, typer.Option("--pack", help="Train several runs as one stacked network (on a GPU).")
     ] = False,
+    pack_vectors: Annotated[
+        bool, typer.Option("--pack-vectors", help="Keep a copy of all word vectors in the run.")
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only the run directory, at the end.")
     ] = False,
@@ -59,6 +62,8 @@ def train(
     overrides = list(set_ or [])
     if all_data:
         overrides += ["data.all_data=true", f"training.max_epochs={epochs}", "training.min_epochs=1"]
+    if pack_vectors:
+        overrides.append("encoding.pack_vectors=true")
     if seeds is None and len(resumed) < 2:
         experiment = (
             _resumed(resumed[0], from_, overrides) if resumed else _new(config, overrides, run, runs_dir)

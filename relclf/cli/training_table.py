@@ -146,8 +146,6 @@ def header_lines(experiment: Experiment) -> list[str]:
     dev = f"{len(inputs.dev.ids):,} dev" if inputs.dev else "train and dev together"
     negative = f", {printable(inputs.relations.negative)} negative" if inputs.relations.negative else ""
     vocabulary = f"{len(experiment.network.vocabulary.words):,} words"
-    coverage = experiment.network.vector_coverage
-    vectors = f" · vectors cover {percent(coverage)} % of tokens" if coverage is not None else ""
     model = config.model
     width = f"{model.word_dim} + 2x{model.position_dim}" if model.position_dim else f"{model.word_dim}"
     windows = ", ".join(str(window) for window in model.windows)
@@ -155,9 +153,24 @@ def header_lines(experiment: Experiment) -> list[str]:
     return [
         f"relclf train · seed {config.seed} · {device} · {experiment.run.path}",
         f"data   {len(inputs.train):,} train · {dev} · {len(inputs.relations)} relations{negative} · "
-        f"{vocabulary}{vectors}",
+        f"{vocabulary}",
+        *_vector_lines(experiment),
         f"model  {model.name} {width} -> {model.filters} filters of {windows} -> {len(inputs.relations)} · "
         f"{parameters:,} parameters",
+    ]
+
+
+def _vector_lines(experiment: Experiment) -> list[str]:
+    """How many words of train have vectors, how they were found, and where later ones will be looked up."""
+    use = experiment.network.vector_use
+    if use is None:
+        return []
+    ways = ", ".join(f"{count:,} {name}" for name, count in use.matches.items())
+    kept = "packed in the run" if experiment.inputs.config.encoding.pack_vectors else "kept by reference"
+    twice = f" · {use.duplicates:,} twice in the file, the first counts" if use.duplicates else ""
+    return [
+        f"words  {use.found:,} of {use.words:,} have vectors, {percent(use.coverage)} % of tokens"
+        f"{f' ({ways})' if ways else ''}{twice} · {kept}"
     ]
 
 

@@ -69,11 +69,21 @@ def override(draft: Draft, text: str, order: int) -> None:
 def make_paths_absolute(draft: Draft) -> None:
     """Join the paths of the file to its folder, those of overrides to the current directory."""
     for section, name in PATH_KEYS:
-        path = draft.value((section, name))
-        if isinstance(path, str | Path) and str(path).strip() and "\0" not in str(path):
+        value = draft.value((section, name))
+        if value is not None:
             overridden = not draft.overridden.isdisjoint({(section,), (section, name)})
-            base = Path() if overridden else draft.base
-            draft.values[section][name] = os.path.abspath(base / path)  # noqa: PTH100 (keeps symbolic links)
+            draft.values[section][name] = _absolute(value, Path() if overridden else draft.base)
+
+
+def _absolute(value: Any, base: Path) -> Any:
+    """A path made absolute, and the paths in a list or mapping; what is no path is left for the schema to refuse."""
+    if isinstance(value, str | Path) and str(value).strip() and "\0" not in str(value):
+        return os.path.abspath(base / value)  # noqa: PTH100 (keeps symbolic links)
+    if isinstance(value, list):
+        return [_absolute(item, base) for item in value]
+    if isinstance(value, dict):
+        return {key: _absolute(item, base) for key, item in value.items()}
+    return value
 
 
 def _set(draft: Draft, key: KeyPath, value_text: str, origin: Place) -> None:

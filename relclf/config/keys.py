@@ -97,6 +97,9 @@ def _alternatives(schema: dict[str, Any]) -> list[str]:
             return [("a number " + _range(schema)).rstrip()]
         case "string":
             return ["a path" if schema.get("format") == "path" else "text"]
+        case "object":
+            inner = ", ".join(f"{name}: {allowed_words(each)}" for name, each in schema["properties"].items())
+            return [f"`{{{inner}}}`"]
         case "array" if "prefixItems" in schema:
             items = schema["prefixItems"]
             return [f"a list of {len(items)}, each {allowed_words(items[0])}"]

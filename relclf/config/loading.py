@@ -45,8 +45,12 @@ def dump_config(config: "ExperimentConfig", directory: Path) -> str:
     """
     values = config.model_dump()
     for section, key in PATH_KEYS:
-        if isinstance(path := values[section][key], Path):
-            values[section][key] = _relative(path, directory)
+        value = values[section][key]
+        if isinstance(value, Path):
+            values[section][key] = _relative(value, directory)
+        elif isinstance(value, tuple):
+            paths = [_relative(path, directory) for path in value]
+            values[section][key] = paths if len(paths) > 1 else paths[0]
     return yaml.dump(values, Dumper=_ConfigDumper, sort_keys=False, allow_unicode=True, width=10**9)
 
 

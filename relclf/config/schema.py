@@ -13,6 +13,7 @@ from pydantic import (
     ConfigDict,
     Field,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
     model_validator,
 )
@@ -35,6 +36,38 @@ def _name_of_a_file(value: Any) -> Any:
 PathValue = Annotated[Path, Field(strict=False), BeforeValidator(_name_of_a_file)]
 
 
+def _list_of_sources(value: Any) -> Any:
+    """One source or several, each a path or a mapping `{transformer: FOLDER}`, as a list of paths."""
+    if value is None:
+        return None
+    items = value if isinstance(value, list | tuple) else [value]
+    return [
+        item["transformer"] if isinstance(item, dict) and list(item) == ["transformer"] else item
+        for item in items
+    ]
+
+
+_VECTOR_SOURCE = {
+    "anyOf": [
+        {"type": "string", "format": "path"},
+        {
+            "type": "object",
+            "properties": {"transformer": {"type": "string", "format": "path"}},
+            "required": ["transformer"],
+            "additionalProperties": False,
+        },
+    ]
+}
+VectorSources = Annotated[
+    tuple[PathValue, ...],
+    Field(strict=False, min_length=1),
+    BeforeValidator(_list_of_sources),
+    WithJsonSchema(
+        {"anyOf": [*_VECTOR_SOURCE["anyOf"], {"type": "array", "items": _VECTOR_SOURCE, "minItems": 1}]}
+    ),
+]
+
+
 class Section(BaseModel):
     """A mapping of the config: strict types, no unknown keys, never changed after it was read."""
 
@@ -47,7 +80,9 @@ class DataHashes(Section):
     train: str | None = Field(default=None, description="of `data.train`.")
     dev: str | None = Field(default=None, description="of `data.dev`, where it is a file.")
     test: str | None = Field(default=None, description="of `data.test`.")
-    vectors: str | None = Field(default=None, description="of `encoding.vectors`.")
+    vectors: str | None = Field(
+        default=None, description="of `encoding.vectors`; of several files, of their hashes."
+    )
 
 
 class DataConfig(Section):
@@ -109,19 +144,36 @@ class EncodingConfig(Section):
         description="what to do with a longer sentence: `refuse`, or cut a `window` of `max_length` tokens "
         "around both mentions (counted and said).",
     )
-    vectors: PathValue | None = Field(
+    vectors: VectorSources | None = Field(
         default=None,
-        description="word vectors in GloVe or word2vec text form (gzip too); their width must be "
-        "`model.word_dim`.",
+        description="word vectors: text (GloVe, word2vec, fastText), `.bin` (word2vec), `.npy`, or "
+        "`{transformer: FOLDER}`; of several the vectors stand side by side. Their width must be "
+        "`model.word_dim`. See `docs/vectors.md`.",
     )
     freeze_vectors: bool = Field(
-        default=False, description="keep the word vectors as they are in the file while training."
+        default=False, description="keep the word vectors as their source has them while training."
+    )
+    vectors_std: Positive | None = Field(
+        default=None,
+        description="scale each source so that the vectors of train's words have this standard deviation.",
+    )
+    missing_vectors: Literal["random", "zero", "mean"] = Field(
+        default="random",
+        description="where words of train that the vectors lack begin: drawn with `model.word_std`, at zero, or at "
+        "the mean of the vectors found; the unknown word too.",
+    )
+    pack_vectors: bool = Field(
+        default=False,
+        description="keep a copy of all word vectors in the run, for words that it meets later; false: such words "
+        "are looked up in the source (`relclf train --pack-vectors` sets it).",
     )
 
     @model_validator(mode="after")
     def _vectors_to_freeze(self) -> "EncodingConfig":
-        if self.freeze_vectors and self.vectors is None:
-            raise ValueError("freeze_vectors needs a vectors file")
+        if self.vectors is None:
+            for name in ("freeze_vectors", "pack_vectors"):
+                if getattr(self, name):
+                    raise ValueError(f"{name} needs vectors")
         return self
 
 

@@ -21,7 +21,9 @@ from relclf.diagnosis.data_checks import (
 )
 from relclf.diagnosis.findings import Finding, in_order
 from relclf.diagnosis.linear import LinearBaselines, linear_baselines, shifted_auc, too_small_for_folds
-from relclf.encoding.word_vectors import read_word_vectors
+from relclf.encoding.vocabulary import FIRST_WORD_ID, Vocabulary
+from relclf.encoding.word_vectors.lookup import NOT_FOUND
+from relclf.encoding.word_vectors.sources import open_sources, read_sources
 from relclf.example import Example
 
 
@@ -97,18 +99,22 @@ def inspect_config(config: ExperimentConfig) -> Inspection:
         skipped.append(f"test: there is no file {_shown(data.test)} yet")
     words: Sequence[str] = ()
     if config.encoding.vectors is not None:
-        words = read_word_vectors(
-            config.encoding.vectors,
-            config.model.word_dim,
-            lowercase=config.encoding.lowercase,
-            fold_digits=config.encoding.fold_digits,
-        ).words
+        words = _with_vectors(splits, config.encoding)
     return _inspection(splits, files, config.encoding, words, skipped)
 
 
 def inspect_file(path: Path | str, format: str = "auto") -> Inspection:
     """Inspect one data file, alone, with the default encoding. Raises UserMistake where it cannot be read."""
     return _inspection({"train": _read(path, format)}, {"train": str(path)}, EncodingConfig(), (), [])
+
+
+def _with_vectors(splits: dict[str, list[Example]], encoding: EncodingConfig) -> list[str]:
+    """The words of all splits that the word vectors have."""
+    normalise = Vocabulary((), FIRST_WORD_ID, encoding.lowercase, encoding.fold_digits).normalise
+    tokens = {token for examples in splits.values() for example in examples for token in example.tokens}
+    words = sorted(set(map(normalise, tokens)))
+    found = read_sources(open_sources(encoding), words).find(words).match != NOT_FOUND
+    return [word for word, is_known in zip(words, found.tolist(), strict=True) if is_known]
 
 
 def _read(path: Path | str, format: str) -> list[Example]:

@@ -84,9 +84,14 @@ def encode(
     examples: Sequence[Example], vocabulary: Vocabulary, relations: RelationSet, max_distance: int
 ) -> EncodedDataset:
     """The examples as arrays, in their order; a relation that the set lacks becomes NO_GOLD."""
+    return to_dataset(to_sentences(examples, vocabulary), gold_ids(examples, relations), max_distance)
+
+
+def gold_ids(examples: Sequence[Example], relations: RelationSet) -> Tensor:
+    """(examples,) int64: the id of each example's relation, NO_GOLD where the set lacks it."""
     relation_ids = relations.ids
     gold = [NO_GOLD if e.relation is None else relation_ids.get(e.relation, NO_GOLD) for e in examples]
-    return to_dataset(to_sentences(examples, vocabulary), torch.tensor(gold, dtype=torch.int64), max_distance)
+    return torch.tensor(gold, dtype=torch.int64)
 
 
 def to_dataset(sentences: Sentences, gold: Tensor, max_distance: int) -> EncodedDataset:

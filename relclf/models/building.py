@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from relclf.config.schema import ExperimentConfig
 from relclf.encoding.vocabulary import FIRST_WORD_ID, PAD_ID, Vocabulary
-from relclf.encoding.word_vectors import WordVectors
+from relclf.encoding.word_vectors.lookup import WordVectors
 from relclf.models.cnn import Cnn
 from relclf.models.layers import WordEmbedding
 
@@ -43,10 +43,15 @@ def initialise(
 ) -> None:
     """Draw all weights: embeddings N(0, word_std) and N(0, 0.1), the rest uniform by fan-in as torch does.
 
-    Rows of words that the vectors file has are set to their vectors.
+    Rows of words that have vectors are set to them, the others as `encoding.missing_vectors` says.
     """
     model.words.weight.normal_(0, config.model.word_std, generator=generator)
     if vectors is not None:
+        match config.encoding.missing_vectors:
+            case "zero":
+                model.words.weight.zero_()
+            case "mean" if len(vectors.words):
+                model.words.weight[:] = torch.from_numpy(vectors.vectors.mean(axis=0))
         _copy_vectors(model.words.weight, vocabulary, vectors)
     model.words.weight[PAD_ID] = 0
     for positions in (model.head_positions, model.tail_positions):

@@ -1,5 +1,7 @@
 """The layers that networks share: the word embedding with constant rows, and dropout with its own generator."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -25,6 +27,20 @@ class WordEmbedding(nn.Module):
         super().__init__()
         self.weight = nn.Parameter(trained)
         self.register_buffer("constant", constant, persistent=False)
+
+    @contextmanager
+    def extended(self, rows: Tensor | None) -> Iterator[None]:
+        """Within the block the ids after the last are those of `rows`, (more words, width), constant too."""
+        if rows is None or not len(rows):
+            yield
+            return
+        before = self.constant
+        rows = rows.to(self.weight.device)
+        self.constant = rows if before is None else torch.cat([before, rows])
+        try:
+            yield
+        finally:
+            self.constant = before
 
     def rows(self, ids: Tensor) -> Tensor:
         """The rows of distinct word ids, which rise: (words,) -> (words, width)."""

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 from relclf.data.hashing import file_sha256
 from relclf.data.splitting import stratified_split
 from relclf.data.tokenization import TOKENIZER
-from relclf.encoding.dataset import encode
+from relclf.encoding.dataset import gold_ids
+from relclf.encoding.sentences import to_sentences
 from relclf.errors import UserMistake
 from relclf.example import Example
 from relclf.prediction.opening import OpenedRun
@@ -74,9 +75,10 @@ def evaluate_run(opened: OpenedRun, data: Path | None = None, split: str | None 
     else:
         path, sha256, examples, cut = _split_examples(opened, split)
     network = opened.network
-    dataset = encode(examples, network.vocabulary, network.relations, config.encoding.max_distance)
-    with memory_explained("to evaluate", TO_SCORE):
-        labelled = labelled_set(examples, dataset.to(opened.device), network.relations)
+    sentences = to_sentences(examples, network.vocabulary, late=opened.late is not None)
+    gold = gold_ids(examples, network.relations)
+    with memory_explained("to evaluate", TO_SCORE), opened.encoded(sentences, gold) as dataset:
+        labelled = labelled_set(examples, dataset, network.relations)
         evaluation = evaluate(network.model, labelled.dataset, opened.objective)
     report = score_report(
         counts(labelled, evaluation),

@@ -1,13 +1,19 @@
 """Opens a run for use: its network with trained weights, on the device of this machine."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
 from relclf.config.loading import load_config
+from relclf.encoding.dataset import EncodedDataset, to_dataset
+from relclf.encoding.sentences import Sentences
 from relclf.errors import UserMistake
 from relclf.models.losses import Objective, build_objective
+from relclf.prediction.late_words import LateWords, late_words
 from relclf.runs.directory import RunDirectory, open_run
 from relclf.training.device import choose_device, prepare_torch
 from relclf.training.network import Network, load_run_weights, open_network
@@ -24,6 +30,21 @@ class OpenedRun:
     objective: Objective
     device: torch.device
     weights: str
+    late: LateWords | None
+    """Where words that training did not see are looked up; None without word vectors."""
+
+    @contextmanager
+    def encoded(self, sentences: Sentences, gold: Tensor) -> Iterator[EncodedDataset]:
+        """The sentences as arrays on the device, for as long as the block runs; gold: (sentences,).
+
+        The network knows their late words that long.
+        """
+        rows = None
+        if self.late is not None:
+            sentences, rows = self.late.resolved(sentences)
+        dataset = to_dataset(sentences, gold, self.network.config.encoding.max_distance)
+        with self.network.model.words.extended(rows):
+            yield dataset.to(self.device)
 
 
 def open_trained(
@@ -42,4 +63,5 @@ def open_trained(
     prepare_torch(config.training, chosen, threads or torch.get_num_threads())
     network = load_run_weights(run, open_network(run, config), weights, chosen)
     objective = build_objective(config.training.imbalance, network.relation_counts, chosen)
-    return OpenedRun(run, network, objective, chosen, weights)
+    late = late_words(run, config, len(network.vocabulary))
+    return OpenedRun(run, network, objective, chosen, weights, late)

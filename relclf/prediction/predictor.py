@@ -11,8 +11,8 @@ import torch
 from numpy.typing import NDArray
 
 from relclf.data.readers.jsonl import parse_record
-from relclf.encoding.dataset import NO_GOLD, to_dataset
-from relclf.encoding.sentences import Sentences, to_sentences
+from relclf.encoding.dataset import NO_GOLD
+from relclf.encoding.sentences import Sentences
 from relclf.errors import UserMistake
 from relclf.example import Example
 from relclf.prediction.evaluating import probabilities
@@ -43,7 +43,8 @@ class Predictor:
         self._opened = opened
         network = opened.network
         encoding = network.config.encoding
-        self.encoder = Encoder(network.vocabulary, encoding.max_length, encoding.too_long)
+        late = opened.late is not None
+        self.encoder = Encoder(network.vocabulary, encoding.max_length, encoding.too_long, late)
 
     @property
     def relations(self) -> tuple[str, ...]:
@@ -59,7 +60,7 @@ class Predictor:
         """
         examples = (self.encoder.fitted(_example(value, place)) for place, value in enumerate(sentences, 1))
         predictions: list[Prediction] = []
-        while len(block := to_sentences(islice(examples, BLOCK), self.encoder.vocabulary)):
+        while len(block := self.encoder.sentences(islice(examples, BLOCK))):
             predictions += self._predictions(block)
         return predictions
 
@@ -72,11 +73,10 @@ class Predictor:
 
     def scored(self, sentences: Sentences) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Probabilities (sentences, relations) and predicted relation ids (sentences,)."""
-        network = self._opened.network
+        opened = self._opened
         unknown = torch.full((len(sentences),), NO_GOLD, dtype=torch.int64)
-        dataset = to_dataset(sentences, unknown, network.config.encoding.max_distance)
-        with memory_explained("to predict", TO_SCORE):
-            evaluation = evaluate(network.model, dataset.to(self._opened.device), self._opened.objective)
+        with memory_explained("to predict", TO_SCORE), opened.encoded(sentences, unknown) as dataset:
+            evaluation = evaluate(opened.network.model, dataset, opened.objective)
         return probabilities(evaluation.scores), evaluation.predicted
 
 

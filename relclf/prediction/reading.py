@@ -31,6 +31,12 @@ class Encoder:
     vocabulary: Vocabulary
     max_length: int
     too_long: str
+    late: bool = False
+    """Whether words that the vocabulary lacks are kept apart, to be looked up in word vectors."""
+
+    def sentences(self, examples: Iterable[Example]) -> Sentences:
+        """The examples as arrays."""
+        return to_sentences(examples, self.vocabulary, late=self.late)
 
     def fitted(self, example: Example) -> Example:
         """The example, cut to the run's max_length where its config says so. Raises DataError."""
@@ -94,7 +100,7 @@ def _encoded_stream(
 
 def _encoded(records: Iterable[Example | DataError], encoder: Encoder) -> EncodedBlock:
     errors: list[str] = []
-    return EncodedBlock(to_sentences(_fitting(records, encoder, errors), encoder.vocabulary), errors)
+    return EncodedBlock(encoder.sentences(_fitting(records, encoder, errors)), errors)
 
 
 def _fitting(

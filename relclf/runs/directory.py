@@ -38,8 +38,18 @@ class RunDirectory:
 
     @property
     def vectors(self) -> Path:
-        """The rows of the word-vectors file that are not trained (safetensors); only with a vectors file."""
+        """The vectors of the vocabulary's words that are not trained (safetensors); only with word vectors."""
         return self.path / "vectors.safetensors"
+
+    @property
+    def vectors_report(self) -> Path:
+        """How the words were found in the word vectors; only with word vectors."""
+        return self.path / "vectors.json"
+
+    @property
+    def packed_vectors(self) -> Path:
+        """The folder with a copy of all word vectors; only with `encoding.pack_vectors`."""
+        return self.path / "vectors"
 
     @property
     def relations(self) -> Path:

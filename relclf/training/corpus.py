@@ -10,6 +10,8 @@ from relclf.data.hashing import file_sha256
 from relclf.data.reading import read_examples
 from relclf.data.splitting import stratified_split
 from relclf.encoding.fitting import fit_length
+from relclf.encoding.word_vectors.lookup import VectorSource
+from relclf.encoding.word_vectors.sources import open_sources, source_sha256
 from relclf.errors import DataError, UserMistake
 from relclf.example import Example
 from relclf.relations import RelationSet
@@ -82,9 +84,10 @@ def with_hashes(config: ExperimentConfig) -> ExperimentConfig:
         "train": data.train,
         "dev": data.dev if isinstance(data.dev, Path) else None,
         "test": data.test if data.test is not None and data.test.is_file() else None,
-        "vectors": encoding.vectors,
     }
     found = {name: check_hash(config, name, path) for name, path in paths.items() if path is not None}
+    if encoding.vectors is not None:
+        found["vectors"] = check_vectors_hash(config, open_sources(encoding))
     kept = {name: value for name, value in data.sha256.model_dump().items() if name not in found}
     hashes = DataHashes(**kept, **found)
     return config.model_copy(update={"data": data.model_copy(update={"sha256": hashes})})
@@ -92,14 +95,22 @@ def with_hashes(config: ExperimentConfig) -> ExperimentConfig:
 
 def check_hash(config: ExperimentConfig, name: str, path: Path) -> str:
     """The SHA-256 of a file; raises UserMistake where the config expects another."""
-    digest = file_sha256(path)
-    expected = getattr(config.data.sha256, name)
+    return _unchanged(file_sha256(path), getattr(config.data.sha256, name), str(path))
+
+
+def check_vectors_hash(config: ExperimentConfig, sources: Sequence[VectorSource]) -> str:
+    """The SHA-256 of the word vectors; raises UserMistake where the config expects another."""
+    names = ", ".join(str(path) for path in config.encoding.vectors or ())
+    return _unchanged(source_sha256(sources), config.data.sha256.vectors, names)
+
+
+def _unchanged(digest: str, expected: str | None, name: str) -> str:
     if expected is not None and expected != digest:
         raise UserMistake(
-            f"{path}: changed since the run was made (SHA-256 {digest[:12]}…, expected {expected[:12]}…). "
+            f"{name}: changed since the run was made (SHA-256 {digest[:12]}…, expected {expected[:12]}…). "
             "Restore the file, or train a new run on the new data."
         )
-    return str(digest)
+    return digest
 
 
 def cut_note(cut: int, name: str, config: ExperimentConfig) -> str:

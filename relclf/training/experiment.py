@@ -46,10 +46,8 @@ from relclf.training.interruption import StopRequest
 from relclf.training.loop import POLLED_UPDATES, LoopInputs, NotFinite, run_epochs
 from relclf.training.network import (
     Network,
-    Words,
     new_network,
     open_network,
-    read_words,
     save_network_files,
 )
 from relclf.training.optimizers import (
@@ -60,6 +58,7 @@ from relclf.training.optimizers import (
 )
 from relclf.training.seeding import torch_generator
 from relclf.training.stopping import StopReason, stop_reason
+from relclf.training.words import Words, read_words
 
 EXTENDABLE = ("training.max_epochs", "training.patience")
 """The keys that a resumed run may change."""
@@ -190,7 +189,7 @@ def begin(material: Material, seed: int, name: str, runs_dir: Path, explicit: Pa
         environment = describe_environment(str(device), device_name(device), threads)
         write_json(run.environment, {"format": FORMAT, **environment})
         write_text(run.config, dump_config(config, run.path))
-        save_network_files(run, network)
+        save_network_files(run, network, material.words)
         write_records(run.records, [])
         save_checkpoint(run, state)
 

@@ -11,9 +11,8 @@ from safetensors.numpy import load_file, save
 
 from relclf.config.schema import ExperimentConfig
 from relclf.encoding.vocabulary import Vocabulary
-from relclf.encoding.word_vectors import WordVectors, read_word_vectors
 from relclf.errors import UserMistake
-from relclf.models.building import build_model, constant_rows, initialise
+from relclf.models.building import build_model, initialise
 from relclf.models.cnn import Cnn
 from relclf.relations import RelationSet
 from relclf.runs.directory import RunDirectory
@@ -21,6 +20,7 @@ from relclf.runs.files import read_json, write_bytes, write_json
 from relclf.training.checkpoint import load_weights, read_checkpoint
 from relclf.training.corpus import Corpus
 from relclf.training.seeding import torch_generator
+from relclf.training.words import VectorUse, Words, read_words, save_vectors
 
 
 @dataclass(frozen=True)
@@ -33,44 +33,8 @@ class Network:
     relation_counts: tuple[int, ...]
     """Training sentences a relation; the objective needs them."""
     model: Cnn
-    vector_coverage: float | None
-    """Share of train's tokens whose word the vectors file has; None without a file or from a run."""
-
-
-@dataclass(frozen=True)
-class Words:
-    """The vocabulary of a corpus, and the vectors of its words where a config names a file of them."""
-
-    vocabulary: Vocabulary
-    vectors: WordVectors | None
-    constant: NDArray[np.float32] | None
-    """The rows that training never changes, shape (words, width); None without a file."""
-    coverage: float | None
-    """Share of train's tokens whose word the file has; None without a file."""
-
-
-def read_words(config: ExperimentConfig, corpus: Corpus) -> Words:
-    """The vocabulary from train and from the vectors file, which is read."""
-    encoding = config.encoding
-    vectors = None
-    if encoding.vectors is not None:
-        vectors = read_word_vectors(
-            encoding.vectors,
-            config.model.word_dim,
-            lowercase=encoding.lowercase,
-            fold_digits=encoding.fold_digits,
-        )
-    vocabulary = Vocabulary.build(
-        corpus.train,
-        min_count=encoding.min_count,
-        lowercase=encoding.lowercase,
-        fold_digits=encoding.fold_digits,
-        vector_words=vectors.words if vectors else (),
-        freeze_vectors=encoding.freeze_vectors,
-    )
-    constant = constant_rows(vocabulary, vectors) if vectors else None
-    coverage = _coverage(corpus, vocabulary, frozenset(vectors.words)) if vectors else None
-    return Words(vocabulary, vectors, constant, coverage)
+    vector_use: VectorUse | None
+    """How train's words were found in the word vectors; None without them or from a run."""
 
 
 def new_network(config: ExperimentConfig, corpus: Corpus, words: Words | None = None) -> Network:
@@ -81,11 +45,11 @@ def new_network(config: ExperimentConfig, corpus: Corpus, words: Words | None = 
     initialise(model, config, words.vocabulary, words.vectors, generator)
     found = Counter(example.relation for example in corpus.train)
     relation_counts = tuple(found[name] for name in corpus.relations.names)
-    return Network(config, words.vocabulary, corpus.relations, relation_counts, model, words.coverage)
+    return Network(config, words.vocabulary, corpus.relations, relation_counts, model, words.use)
 
 
-def save_network_files(run: RunDirectory, network: Network) -> None:
-    """Write what the checkpoints do not hold: vocabulary, relations, constant vectors."""
+def save_network_files(run: RunDirectory, network: Network, words: Words) -> None:
+    """Write what the checkpoints do not hold: vocabulary, relations, constant vectors and where they are from."""
     write_json(run.vocabulary, network.vocabulary.to_json())
     relations = network.relations
     value = {
@@ -97,6 +61,7 @@ def save_network_files(run: RunDirectory, network: Network) -> None:
     constant = network.model.words.constant
     if constant is not None:
         write_bytes(run.vectors, save({"vectors": constant.numpy()}))
+        save_vectors(run, words, network.config.encoding.pack_vectors)
 
 
 def open_network(run: RunDirectory, config: ExperimentConfig) -> Network:
@@ -126,14 +91,6 @@ def load_run_weights(run: RunDirectory, network: Network, weights: str, device: 
     load_weights(path, network.model, tensors)
     network.model.to(device).eval()
     return network
-
-
-def _coverage(corpus: Corpus, vocabulary: Vocabulary, words: frozenset[str]) -> float:
-    hits = total = 0
-    for example in corpus.train:
-        total += len(example.tokens)
-        hits += sum(vocabulary.normalise(token) in words for token in example.tokens)
-    return hits / total
 
 
 def _read_constant_rows(

@@ -169,9 +169,9 @@ def test_a_dev_file_without_any_relation_of_train_is_refused_before_training(fol
 @pytest.mark.parametrize(
     ("vectors", "message"),
     [
-        ("the 0.1 0.2\n", "vectors.txt:1: 2 fields after 'the', but model.word_dim is 6"),
+        ("the 0.1 0.2\n", "the vectors are 2 wide, but model.word_dim is 6. --set model.word_dim=2"),
         ("the 1 2 3 4 5 6\nstorm 1 2 3 4 x 6\n", "vectors.txt:2: a field that is not a finite number"),
-        ("3 300\nthe 1 2 3\n", "vectors.txt:1: vectors of 300 numbers"),
+        ("3 300\nthe 1 2 3\n", "vectors.txt:2: 3 fields after 'the', but the file's vectors are 300 wide"),
         ("", "no word vectors"),
     ],
 )

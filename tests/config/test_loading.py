@@ -134,7 +134,7 @@ seed: 3
         ),
         (
             SMALLEST + "encoding: {freeze_vectors: true}\n",
-            "c.yaml:3:1: encoding: freeze_vectors needs a vectors file.",
+            "c.yaml:3:1: encoding: freeze_vectors needs vectors.",
         ),
         (
             SMALLEST + "training: {imbalance: {class_weights: inverse, focal_gamma: 2}}\n",
@@ -258,7 +258,30 @@ def test_paths_are_relative_to_the_file_and_those_of_overrides_to_the_current_di
     assert config.data.train == tmp_path / "d" / "train.txt"
     assert config.data.dev == tmp_path / "configs" / "dev.txt"
     assert config.data.test == tmp_path / "here" / "t.txt"
-    assert config.encoding.vectors == Path("/v.txt")
+    assert config.encoding.vectors == (Path("/v.txt"),)
+
+
+@pytest.mark.parametrize(
+    ("written", "paths"),
+    [
+        ("v.txt", ["v.txt"]),
+        ("{transformer: model}", ["model"]),
+        ("[v.txt, {transformer: ../model}]", ["v.txt", "../model"]),
+    ],
+)
+def test_word_vectors_are_one_source_or_several(tmp_path: Path, written: str, paths: list[str]) -> None:
+    config = load(tmp_path / "c.yaml", SMALLEST + f"encoding: {{vectors: {written}}}\n")
+    assert config.encoding.vectors == tuple((tmp_path / path).resolve() for path in paths)
+    copy = load(tmp_path / "copy.yaml", dump_config(config, tmp_path))
+    assert copy == config
+
+
+@pytest.mark.parametrize("written", ["[]", "3", "{transformers: model}", "[{transformer: 3}]", "''"])
+def test_what_is_no_source_of_word_vectors_is_refused(tmp_path: Path, written: str) -> None:
+    with pytest.raises(
+        UserMistake, match=r"encoding\.vectors: must be a path, `\{transformer: a path\}`, a list"
+    ):
+        load(tmp_path / "c.yaml", SMALLEST + f"encoding: {{vectors: {written}}}\n")
 
 
 def test_a_path_through_a_symbolic_link_keeps_the_link(tmp_path: Path) -> None:

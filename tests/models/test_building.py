@@ -9,7 +9,7 @@ import torch
 from relclf.encoding.batches import gather
 from relclf.encoding.dataset import encode
 from relclf.encoding.vocabulary import Vocabulary
-from relclf.encoding.word_vectors import WordVectors
+from relclf.encoding.word_vectors.lookup import WordVectors
 from relclf.models.building import build_model, constant_rows, initialise
 from relclf.models.losses import Objective
 from relclf.relations import RelationSet

@@ -25,7 +25,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     folder = tmp_path_factory.mktemp("golden")
     vectors = folder / "vectors.txt"
     vectors.write_text("storm 1 2 3 4 5 6\nunseen 6 5 4 3 2 1\n")
-    experiment = begin(folder, encoding__vectors=str(vectors), encoding__freeze_vectors=True)
+    experiment = begin(
+        folder,
+        encoding__vectors=str(vectors),
+        encoding__freeze_vectors=True,
+        encoding__pack_vectors=True,
+    )
     with pytest.raises(Interrupted):
         list(experiment.epochs(StopAfter(11)))
     list(resume(experiment.run.path).epochs())
@@ -147,10 +152,17 @@ def test_the_constant_vectors_are_one_tensor(run: RunDirectory) -> None:
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     vocabulary = json.loads(run.vocabulary.read_bytes())
     constant = vocabulary["words"][vocabulary["trained"] - vocabulary["first_word_id"] :]
-    assert constant == ["storm", "unseen"]
-    assert {name: tensor.tolist() for name, tensor in tensors.items()} == {
-        "vectors": [[1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1]]
-    }
+    assert constant == ["storm"]
+    assert {name: tensor.tolist() for name, tensor in tensors.items()} == {"vectors": [[1, 2, 3, 4, 5, 6]]}
+
+
+def test_the_report_of_the_vectors_and_their_copy_are_what_the_document_says(run: RunDirectory) -> None:
+    report = json.loads(run.vectors_report.read_bytes())
+    assert set(report) | set(report["matches"]) <= section("`vectors.json`")
+    assert report["packed"] == ["0.npy"]
+    assert (report["factors"], report["matches"], report["duplicates"]) == ([1.0], {"exact": 1}, 0)
+    assert sorted(path.name for path in run.packed_vectors.iterdir()) == ["0.npy", "0.txt"]
+    assert (run.packed_vectors / "0.txt").read_text() == "storm\nunseen\n"
 
 
 def test_the_config_has_hashes_choices_and_relative_paths(run: RunDirectory) -> None:

@@ -8,6 +8,7 @@ import torch
 
 from relclf.encoding.batches import gather
 from relclf.encoding.dataset import encode
+from relclf.encoding.vocabulary import UNKNOWN_ID
 from relclf.errors import UserMistake
 from relclf.training.corpus import read_corpus
 from relclf.training.experiment import start
@@ -47,16 +48,19 @@ def test_words_come_from_train_and_never_from_dev(tmp_path):
 def test_the_counts_are_those_of_train_in_the_order_of_the_relations(tmp_path):
     network = new_network(config := tiny_config(tmp_path), read_corpus(config))
     assert network.relation_counts == (14, 10, 24)
-    assert network.vector_coverage is None
+    assert network.vector_use is None
 
 
-def test_vector_coverage_is_the_share_of_trains_tokens_that_the_file_has(tmp_path):
+def test_the_use_of_vectors_is_counted_by_token_and_by_word(tmp_path):
     config = with_vectors(tmp_path)
     corpus = read_corpus(config)
     tokens = [token for example in corpus.train for token in example.tokens]
     share = sum(token in ("storm", "flood") for token in tokens) / len(tokens)
-    assert new_network(config, corpus).vector_coverage == pytest.approx(share)
+    use = new_network(config, corpus).vector_use
+    assert use.coverage == pytest.approx(share)
     assert 0 < share < 1
+    words = {token.lower() for token in tokens}
+    assert (use.words, use.found, use.matches) == (len(words), 2, {"exact": 2})
 
 
 @pytest.mark.parametrize("vectors", [None, False, True], ids=["no vectors", "trained", "frozen"])
@@ -83,12 +87,35 @@ def test_training_changes_trained_vectors_and_leaves_frozen_ones(tmp_path):
     assert torch.equal(frozen.model.words.constant[place], expected)
 
 
-def test_words_that_only_the_file_has_keep_their_vectors_apart(tmp_path):
-    _, opened = networks(tmp_path, with_vectors(tmp_path))
-    zebra, yak = opened.vocabulary.ids(["Zebra", "yak"])
-    constant = opened.model.words.constant
-    first = opened.vocabulary.trained
-    assert constant[[zebra - first, yak - first]].tolist() == [[1, 2, 3, 4, 5, 6], [6, 5, 4, 3, 2, 1]]
+def test_words_of_dev_that_only_the_vectors_know_are_constant(tmp_path):
+    dev = tmp_path / "dev.jsonl"
+    record = {"tokens": ["zebra", "flood"], "head": [0, 1], "tail": [1, 2], "relation": "cause"}
+    names = {example.relation for example in read_corpus(tiny_config(tmp_path)).train}
+    dev.write_text(json.dumps({**record, "relation": min(names)}) + "\n")
+    _, opened = networks(tmp_path, with_vectors(tmp_path, data__dev=str(dev)))
+    assert opened.vocabulary.constant_words == ("zebra",)
+    assert opened.model.words.constant.tolist() == [[1, 2, 3, 4, 5, 6]]
+
+
+@pytest.mark.parametrize("missing", ["random", "zero", "mean"])
+def test_words_without_a_vector_begin_as_the_config_says(tmp_path, missing):
+    config = with_vectors(tmp_path, encoding__missing_vectors=missing)
+    network = new_network(config, read_corpus(config))
+    the, unknown, storm = network.model.words.weight[
+        [network.vocabulary.ids(["the"])[0], 1, *network.vocabulary.ids(["storm"])]
+    ]
+    assert storm.tolist() == [0.5, 0, 0, 0, 0, -1]
+    mean = torch.tensor([0.25, 0.5, 0, 0.5, 0, 0])
+    for row in (the, unknown):
+        assert torch.equal(row, torch.zeros(6)) == (missing == "zero")
+        assert torch.equal(row, mean) == (missing == "mean")
+    assert network.model.words.weight[0].tolist() == [0] * 6
+
+
+def test_vectors_of_another_width_are_refused_with_what_to_set(tmp_path):
+    config = with_vectors(tmp_path, model__word_dim=5)
+    with pytest.raises(UserMistake, match=r"6 wide, but model\.word_dim is 5\. --set model.word_dim=6"):
+        new_network(config, read_corpus(config))
 
 
 @pytest.mark.parametrize(
@@ -104,7 +131,7 @@ def test_a_changed_relations_file_is_refused(tmp_path, change):
 
 
 def test_missing_cut_or_other_vectors_of_a_run_are_refused(tmp_path):
-    config = with_vectors(tmp_path)
+    config = with_vectors(tmp_path, encoding__freeze_vectors=True)
     experiment, _ = networks(tmp_path, config)
     path = experiment.run.vectors
     content = path.read_bytes()

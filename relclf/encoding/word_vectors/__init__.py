@@ -1,0 +1,1 @@
+"""Word vectors: where they are read from, and which vector a word gets."""
