@@ -101,9 +101,8 @@ def test_words_of_dev_that_only_the_vectors_know_are_constant(tmp_path):
 def test_words_without_a_vector_begin_as_the_config_says(tmp_path, missing):
     config = with_vectors(tmp_path, encoding__missing_vectors=missing)
     network = new_network(config, read_corpus(config))
-    the, unknown, storm = network.model.words.weight[
-        [network.vocabulary.ids(["the"])[0], 1, *network.vocabulary.ids(["storm"])]
-    ]
+    ids = [*network.vocabulary.ids(["the", "storm"]), UNKNOWN_ID]
+    the, storm, unknown = network.model.words.weight[ids]
     assert storm.tolist() == [0.5, 0, 0, 0, 0, -1]
     mean = torch.tensor([0.25, 0.5, 0, 0.5, 0, 0])
     for row in (the, unknown):
