@@ -149,13 +149,16 @@ def header_lines(experiment: Experiment) -> list[str]:
     model = config.model
     width = f"{model.word_dim} + 2x{model.position_dim}" if model.position_dim else f"{model.word_dim}"
     windows = ", ".join(str(window) for window in model.windows)
+    beside = " + mentions" if model.mention_features else ""
+    hidden = f" -> {model.hidden} hidden" if model.hidden else ""
     parameters = sum(parameter.numel() for parameter in experiment.state.model.parameters())
     return [
         f"relclf train · seed {config.seed} · {device} · {experiment.run.path}",
         f"data   {len(inputs.train):,} train · {dev} · {len(inputs.relations)} relations{negative} · "
         f"{vocabulary}",
         *_vector_lines(experiment),
-        f"model  {model.name} {width} -> {model.filters} filters of {windows} -> {len(inputs.relations)} · "
+        f"model  {model.name} {width} -> {model.filters} filters of {windows}{beside}{hidden} -> "
+        f"{len(inputs.relations)} · "
         f"{parameters:,} parameters",
     ]
 

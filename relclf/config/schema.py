@@ -178,7 +178,7 @@ class EncodingConfig(Section):
 
 
 class CnnConfig(Section):
-    """A convolutional network over word and position embeddings (Zeng et al. 2014, no lexical features)."""
+    """A convolutional network over word and position embeddings; `docs/models.md` draws what each key changes."""
 
     name: Literal["cnn"] = Field(default="cnn", description="which network.")
     word_dim: Count = Field(default=50, description="width of the word embedding.")
@@ -193,10 +193,29 @@ class CnnConfig(Section):
         default=(3,), description="widths of the filters, in tokens."
     )
     filters: Count = Field(default=200, description="filters of each width.")
-    activation: Literal["tanh", "relu"] = Field(
+    activation: Literal["tanh", "relu", "gelu"] = Field(
         default="tanh", description="applied to the filters' outputs before pooling."
     )
-    dropout: Probability = Field(default=0.5, description="dropout after pooling.")
+    mention_features: bool = Field(
+        default=False,
+        description="also give the last layers the word vectors of both mentions (the mean over a mention's "
+        "tokens) and of the tokens on either side of each.",
+    )
+    hidden: CountOrZero = Field(
+        default=0, description="width of a hidden tanh layer between pooling and the scores; 0: none."
+    )
+    word_dropout: Probability = Field(
+        default=0.0, description="share of the words that training replaces by the unknown word."
+    )
+    embedding_dropout: Probability = Field(
+        default=0.0, description="dropout on the embeddings, each number of each token by itself."
+    )
+    dropout: Probability = Field(default=0.5, description="dropout after pooling, mention features included.")
+
+    @property
+    def features(self) -> int:
+        """Numbers of a sentence that the last layers are given."""
+        return self.filters * len(self.windows) + 6 * self.word_dim * self.mention_features
 
 
 class Adam(Section):

@@ -124,7 +124,7 @@ def first_loss_finding(probed: Probed, batches: Sequence[ProbeBatch], scale: str
     return Finding("watch", "loss-at-init", measured, expected, why, next_step)
 
 
-Activation = Literal["tanh", "relu"]
+Activation = Literal["tanh", "relu", "gelu"]
 SATURATED = 1e-3
 """A tanh passes less than this share of its gradient where it is within this of +-1, to first order twice it."""
 MANY_DEAD, SOME_DEAD = 0.5, 0.1
@@ -134,11 +134,16 @@ MANY_DEAD, SOME_DEAD = 0.5, 0.1
 def dead_filters_finding(features: Tensor, activation: Activation, next_step: str) -> Finding:
     """The finding of dead-filters from the pooled activations of many sentences, (sentences, filters).
 
-    A filter is dead where its gradient is zero for every sentence: a ReLU at 0, or a tanh at its end.
+    A filter is dead where its gradient is zero for every sentence: a ReLU at 0, a tanh at its end, or a GELU far
+    below 0, where its value is next to 0.
     """
     with torch.no_grad():
-        slope = 1 - features.square() if activation == "tanh" else (features > 0).float()
-        dead = float((slope.amax(dim=0) <= (SATURATED if activation == "tanh" else 0)).float().mean())
+        slope = {
+            "tanh": 1 - features.square(),
+            "relu": (features > 0).float(),
+            "gelu": features.abs(),
+        }[activation]
+        dead = float((slope.amax(dim=0) <= (0 if activation == "relu" else SATURATED)).float().mean())
     count = round(dead * features.shape[1])
     word = "saturated" if activation == "tanh" else "dead"
     measured = f"{count} of {features.shape[1]} filters are {word} for each of {len(features):,} sentences"

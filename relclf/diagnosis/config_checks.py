@@ -105,7 +105,7 @@ def updates_finding(every: UpdateEvery, updates: int, batches: int, more: str, p
 def dropout_too_high(config: ConfigEvidence) -> Finding:
     """How many features dropout leaves."""
     model = config.config.model
-    features = model.filters * len(model.windows)
+    features = model.features
     high = model.dropout > HIGH_DROPOUT
     return Finding(
         "watch" if high else "ok",
@@ -207,7 +207,7 @@ def too_simple(config: ConfigEvidence) -> Finding | None:
     if config.relations is None:
         return None
     model = config.config.model
-    features = model.filters * len(model.windows)
+    features = model.features
     few = features < config.relations
     return Finding(
         "watch" if few else "ok",

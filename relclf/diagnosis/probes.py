@@ -103,7 +103,7 @@ def pooled_features(model: Cnn, dataset: EncodedDataset, seed: int, most: int = 
     chosen = numpy_generator(seed, "pooled features").permutation(len(dataset))[:most]
     device = model.output.weight.device
     with torch.no_grad():
-        parts = [model.features(gather(dataset, rows).to(device)) for rows in _cut(chosen, 100)]
+        parts = [model.pooled(gather(dataset, rows).to(device)) for rows in _cut(chosen, 100)]
     return torch.cat(parts)
 
 

@@ -171,7 +171,7 @@ def dropout_too_high(run: RunEvidence) -> Finding | None:
     if run.best is None:
         return None
     last = run.records[-1]
-    left = (1 - model.dropout) * model.filters * len(model.windows)
+    left = (1 - model.dropout) * model.features
     train = max(record.train_macro_f1 for record in run.records)
     unfitted = train < FITTED and train < max(run.dev_scores) + 2 * run.se
     severity: Severity = "ok"
@@ -180,7 +180,7 @@ def dropout_too_high(run: RunEvidence) -> Finding | None:
     return Finding(
         severity,
         "dropout-too-high",
-        f"dropout {model.dropout:g} leaves {left:.0f} of {model.filters * len(model.windows)} features a sentence; "
+        f"dropout {model.dropout:g} leaves {left:.0f} of {model.features} features a sentence; "
         f"train macro-F1 reached {points(train)}, dev {points(max(run.dev_scores))}, train loss {last.train_loss:.3g}",
         "0.2 to 0.5 (Srivastava et al. 2014; Kim 2014 for sentences), train fitted better than dev in the end",
         "so few features are left that even train is not fitted"

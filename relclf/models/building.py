@@ -58,7 +58,7 @@ def initialise(
         if positions is not None:
             positions.weight.normal_(0, POSITION_STD, generator=generator)
             positions.weight[0] = 0
-    for layer in [*model.filters, model.output]:
+    for layer in [each for each in model.modules() if isinstance(each, nn.Linear)]:
         bound = 1 / math.sqrt(layer.weight[0].numel())
         for parameter in (layer.weight, layer.bias):
             nn.init.uniform_(parameter, -bound, bound, generator=generator)

@@ -8,18 +8,21 @@ from torch.nn import functional
 
 from relclf.config.schema import CnnConfig
 from relclf.encoding.batches import Batch
-from relclf.models.layers import WordEmbedding, dropout
+from relclf.models.layers import WordEmbedding, dropout, with_unknown_words
+from relclf.models.mentions import mention_vectors
 from relclf.models.word_projection import find_symbols, pooled_filters
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu}
+ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "gelu": functional.gelu}
+RISING = ("tanh", "relu")
+"""Activations that never fall, so that the maximum may be taken before them."""
 
 
 class Cnn(nn.Module):
     """Word and two relative-position embeddings -> filters of each window -> activation -> max over time ->
-    dropout -> linear. Departures from the paper: no lexical features, no hidden layer after pooling.
+    dropout -> linear; on request the mentions' word vectors beside the maximum, and a tanh layer after both.
 
     Sentences are padded with zeros by window - 1 tokens in all, so that every token is the middle of one
     window; windows whose middle is padding are left out of the maximum, hence padding never changes a score.
@@ -33,68 +36,95 @@ class Cnn(nn.Module):
         self.head_positions = _position_embedding(positions, config.position_dim)
         self.tail_positions = _position_embedding(positions, config.position_dim)
         self.filters = nn.ModuleList(nn.Linear(width * window, config.filters) for window in config.windows)
-        self.output = nn.Linear(config.filters * len(config.windows), relations)
-        self._windows = config.windows
+        self.hidden = nn.Linear(config.features, config.hidden) if config.hidden else None
+        self.output = nn.Linear(config.hidden or config.features, relations)
+        self._config = config
         self._activation = ACTIVATIONS[config.activation]
-        self._dropout = config.dropout
+        self._inside = positions // 2
+        """The position id of a mention's own tokens."""
 
     def forward(self, batch: Batch, dropout_generator: torch.Generator | None = None) -> Tensor:
         """Scores of shape (batch, relations); with a generator, dropout is applied."""
-        return self.scores(self.features(batch), dropout_generator)
+        return self.scores(self.features(batch, dropout_generator), dropout_generator)
 
     def scores(self, features: Tensor, dropout_generator: torch.Generator | None) -> Tensor:
-        """The second half of `forward`: features are (batch, filters of all windows)."""
+        """The second half of `forward`: features are (batch, config.features)."""
         if dropout_generator is not None:
-            features = dropout(features, self._dropout, dropout_generator)
+            features = dropout(features, self._config.dropout, dropout_generator)
+        if self.hidden is not None:
+            features = torch.tanh(self.hidden(features))
         scores: Tensor = self.output(features)
         return scores
 
-    def features(self, batch: Batch) -> Tensor:
-        """The pooled activations, shape (batch, filters of all windows).
+    def features(self, batch: Batch, dropout_generator: torch.Generator | None = None) -> Tensor:
+        """The first half: pooled activations window by window, then the mentions' vectors, (batch, config.features).
 
-        The maximum is taken before the activation, which is the same since tanh and ReLU never fall, and cheaper.
-        On a CPU each distinct word is projected once (word_projection.py has the derivation).
+        On a CPU each distinct word is projected once (word_projection.py has the derivation), if the maximum
+        may be taken before the activation and no number of an embedding is dropped by itself.
         """
-        if batch.token_ids.device.type == "cpu":
-            return self._features_of_distinct_words(batch)
-        return self.features_of_windows(batch)
+        whole = dropout_generator is None or self._config.embedding_dropout == 0
+        if batch.token_ids.device.type == "cpu" and whole and self._config.activation in RISING:
+            return self._features_of_distinct_words(batch, dropout_generator)
+        return self.features_of_windows(batch, dropout_generator)
 
-    def _features_of_distinct_words(self, batch: Batch) -> Tensor:
+    def _features_of_distinct_words(self, batch: Batch, dropout_generator: torch.Generator | None) -> Tensor:
+        batch = with_unknown_words(batch, self._config.word_dropout, dropout_generator)
         positions: tuple[Tensor, ...] = ()
         if self.head_positions is not None and self.tail_positions is not None:
             positions = (self.head_positions.weight, self.tail_positions.weight)
-        symbols = find_symbols(batch, max(self._windows), len(positions[0]) if positions else 0)
+        symbols = find_symbols(batch, max(self._config.windows), len(positions[0]) if positions else 0)
         tables = (self.words.rows(symbols.words), *positions)
-        pooled = [
+        features = [
             self._activation(pooled_filters(symbols, tables, bank.weight, window) + bank.bias)
-            for window, bank in zip(self._windows, cast("Sequence[nn.Linear]", self.filters), strict=True)
+            for window, bank in self._banks()
         ]
-        return torch.cat(pooled, dim=1)
+        if self._config.mention_features:
+            words = functional.embedding(symbols.word_places, tables[0])
+            features.append(mention_vectors(words, batch, self._inside))
+        return torch.cat(features, dim=1)
 
-    def features_of_windows(self, batch: Batch) -> Tensor:
+    def features_of_windows(self, batch: Batch, dropout_generator: torch.Generator | None = None) -> Tensor:
         """The same with all windows of a batch laid side by side and multiplied with the filters at once."""
-        tokens = self.embed(batch)  # (batch, length, width)
+        batch = with_unknown_words(batch, self._config.word_dropout, dropout_generator)
+        tokens = self._embed(batch)  # (batch, length, width)
+        if dropout_generator is not None:
+            tokens = dropout(tokens, self._config.embedding_dropout, dropout_generator)
         padding = torch.where(batch.mask, 0.0, -torch.inf)[:, :, None]  # (batch, length, 1)
-        pooled = []
-        for window, filters in zip(self._windows, self.filters, strict=True):
+        features = []
+        for window, filters in self._banks():
             outputs = filters(windows_of(tokens, window))  # (batch, length, filters)
-            pooled.append(self._activation(outputs.add_(padding).amax(dim=1)))
-        return torch.cat(pooled, dim=1)
+            if self._config.activation in RISING:
+                features.append(self._activation(outputs.add_(padding).amax(dim=1)))
+            else:
+                features.append((self._activation(outputs) + padding).amax(dim=1))
+        if self._config.mention_features:
+            words = tokens[:, :, : self._config.word_dim]
+            features.append(mention_vectors(words, batch, self._inside))
+        return torch.cat(features, dim=1)
 
-    def embed(self, batch: Batch) -> Tensor:
-        """The network's input, shape (batch, length, word width + 2 position widths); zeros at padding."""
-        parts = [self.words(batch)]
-        if self.head_positions is not None and self.tail_positions is not None:
-            parts += [self.head_positions(batch.head_positions), self.tail_positions(batch.tail_positions)]
-        return torch.cat(parts, dim=2)
+    def pooled(self, batch: Batch) -> Tensor:
+        """The activations after pooling alone, without what stands beside them."""
+        return self.features(batch)[:, : self._config.filters * len(self._config.windows)]
 
     def watched_weights(self) -> list[nn.Parameter]:
         """The weights whose update ratio is recorded: convolutions and output; a single number has no spread."""
         return [
             p
             for name, p in self.named_parameters()
-            if name.startswith(("filters", "output")) and p.dim() == 2 and p.numel() > 1
+            if name.startswith(("filters", "hidden", "output")) and p.dim() == 2 and p.numel() > 1
         ]
+
+    def _banks(self) -> "Sequence[tuple[int, nn.Linear]]":
+        """Each window with its filters."""
+        banks = cast("Sequence[nn.Linear]", self.filters)
+        return list(zip(self._config.windows, banks, strict=True))
+
+    def _embed(self, batch: Batch) -> Tensor:
+        """The network's input, shape (batch, length, word width + 2 position widths); zeros at padding."""
+        parts = [self.words(batch)]
+        if self.head_positions is not None and self.tail_positions is not None:
+            parts += [self.head_positions(batch.head_positions), self.tail_positions(batch.tail_positions)]
+        return torch.cat(parts, dim=2)
 
 
 def windows_of(tokens: Tensor, window: int) -> Tensor:

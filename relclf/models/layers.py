@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from relclf.encoding.batches import Batch
-from relclf.encoding.vocabulary import PAD_ID
+from relclf.encoding.vocabulary import PAD_ID, UNKNOWN_ID
 
 
 class WordEmbedding(nn.Module):
@@ -61,6 +62,10 @@ class WordEmbedding(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """(batch, length) word ids -> (batch, length, width)."""
+        if self.row_gradient is not None:
+            words, places = torch.unique(batch.token_ids, return_inverse=True)
+            padding = 0 if int(words[0]) == PAD_ID else None
+            return functional.embedding(places, self.rows(words.long()), padding_idx=padding)
         rows = self.weight.shape[0]
         if self.constant is None or batch.max_token_id < rows:
             return functional.embedding(batch.token_ids, self.weight, padding_idx=PAD_ID)
@@ -118,6 +123,14 @@ class _RowsWithGradientInPlace(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, None, None]:
         ctx.gradient.add(ctx.weight, ctx.ids, gradient)
         return None, None, None
+
+
+def with_unknown_words(batch: Batch, rate: float, generator: torch.Generator | None) -> Batch:
+    """The batch with each word replaced by the unknown one with probability `rate`; without a generator as it is."""
+    if rate == 0 or generator is None:
+        return batch
+    drawn = torch.empty(batch.mask.shape, device=batch.mask.device).bernoulli_(rate, generator=generator)
+    return replace(batch, token_ids=batch.token_ids.masked_fill(drawn.bool() & batch.mask, UNKNOWN_ID))
 
 
 def dropout(values: Tensor, rate: float, generator: torch.Generator) -> Tensor:

@@ -9,7 +9,18 @@ from torch.nn import functional
 from relclf.config.schema import CnnConfig
 from relclf.encoding.batches import Batch
 from relclf.encoding.vocabulary import PAD_ID
-from relclf.models.cnn import ACTIVATIONS, Cnn, windows_of
+from relclf.models.cnn import ACTIVATIONS, RISING, Cnn, windows_of
+
+
+def not_stacked(config: CnnConfig) -> list[str]:
+    """The keys of a network that ask for what a stack does not have."""
+    plain = CnnConfig()
+    asked = [name for name in CnnConfig.model_fields if getattr(config, name) != getattr(plain, name)]
+    known = {*_KNOWN, "activation"} if config.activation in RISING else _KNOWN
+    return [f"model.{name}" for name in asked if name not in known]
+
+
+_KNOWN = {"word_dim", "word_std", "position_dim", "windows", "filters", "dropout"}
 
 
 class StackedCnn:

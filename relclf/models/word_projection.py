@@ -47,6 +47,11 @@ class Symbols:
     before: int
     """Columns of padding before the first token."""
 
+    @property
+    def word_places(self) -> Tensor:
+        """(batch, length) where among `words` each token's stands."""
+        return self.places[:, self.before : self.before + self.mask.shape[1], 0]
+
     def rows(self, window: int, symbols: int) -> Tensor:
         """The rows of the table of projections that make up each window: (batch * length, tables * window).
 

@@ -193,7 +193,7 @@ def _run_batch(
     model = state.model
     with torch.set_grad_enabled(divisor is not None):
         with filters_in(inputs.config.training.precision):
-            features = model.features(batch)
+            features = model.features(batch, state.dropout)
         scores = model.scores(features.to(model.output.weight.dtype), state.dropout)  # (batch, relations)
         loss = inputs.objective.losses(scores, batch.gold).sum()
     _watch(loss, "the loss", inputs, progress)

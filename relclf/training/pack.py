@@ -126,8 +126,7 @@ class Pack:
         model = self._inputs.config.model
         if model.dropout == 0:
             return None
-        features = model.filters * len(model.windows)
-        keep = self._weights[0].new_zeros(len(sizes), max(sizes), features)
+        keep = self._weights[0].new_zeros(len(sizes), max(sizes), model.features)
         for mask, state, size in zip(keep, self._states, sizes, strict=True):
             mask[:size].bernoulli_(1 - model.dropout, generator=state.dropout)
         return keep

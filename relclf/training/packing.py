@@ -18,6 +18,7 @@ import torch
 
 from relclf.config.loading import changed_keys
 from relclf.errors import Interrupted, RelclfError, UserMistake
+from relclf.models.stacked import not_stacked
 from relclf.runs.records import EpochRecord
 from relclf.training.experiment import Experiment
 from relclf.training.interruption import StopRequest
@@ -76,6 +77,8 @@ def _check_alike(experiments: Sequence[Experiment]) -> None:
     config = first.inputs.config
     if config.training.optimizer.model_dump().get("rows") == "touched":
         raise UserMistake("training.optimizer.rows: touched cannot be packed. Leave out --pack.")
+    if asked := not_stacked(config.model):
+        raise UserMistake(f"{', '.join(asked)}: such networks cannot be packed. Leave out --pack.")
     for other in experiments[1:]:
         others = [key for key in changed_keys(config, other.inputs.config) if key != "seed"]
         if others:

@@ -1,5 +1,7 @@
 """The fast network gives the scores and gradients of a slow one that can be read beside the paper."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,10 +10,10 @@ from hypothesis import strategies as st
 
 from relclf.encoding.batches import gather
 from relclf.encoding.dataset import encode
-from relclf.encoding.vocabulary import Vocabulary
+from relclf.encoding.vocabulary import UNKNOWN_ID, Vocabulary
 from relclf.example import Example, MentionSpan
 from relclf.models.building import build_model
-from relclf.models.layers import RowGradient
+from relclf.models.layers import RowGradient, with_unknown_words
 from relclf.relations import RelationSet
 from tests.tiny import tiny_config, tiny_examples
 
@@ -26,7 +28,12 @@ NETWORKS = [
     {"windows": [4, 15]},  # wider than a sentence
     {"windows": [3], "position_dim": 0},
     {"windows": [3, 4], "activation": "relu"},
+    {"windows": [2, 3], "activation": "gelu"},
+    {"windows": [3], "mention_features": True},
+    {"windows": [1], "mention_features": True, "position_dim": 0, "activation": "gelu"},
+    {"windows": [3, 4], "hidden": 7, "mention_features": True},
 ]
+ACTIVATIONS = {"tanh": torch.tanh, "relu": torch.relu, "gelu": torch.nn.functional.gelu}
 
 
 @pytest.fixture(scope="module")
@@ -48,9 +55,10 @@ def network(folder, seed=0, **model):
     return cnn
 
 
-def reference_scores(cnn, example, windows, activation):
+def reference_scores(cnn, example, model):
     """Zeng et al. 2014, sections 3.3-3.5, for one sentence: one token, one window, one filter bank at a time."""
     max_distance = 6
+    windows, activation = model["windows"], ACTIVATIONS[model.get("activation", "tanh")]
     words = cnn.words.weight
     tokens = []
     for index, word_id in enumerate(VOCABULARY.ids(example.tokens)):
@@ -74,18 +82,32 @@ def reference_scores(cnn, example, windows, activation):
             inside = [tokens[i] if 0 <= i < len(tokens) else zeros for i in range(first, first + window)]
             outputs.append(activation(bank.weight @ torch.cat(inside) + bank.bias))
         pooled.append(torch.stack(outputs).max(dim=0).values)
-    return cnn.output.weight @ torch.cat(pooled) + cnn.output.bias
+    if model.get("mention_features"):
+        pooled += reference_mention_vectors(words, example)
+    features = torch.cat(pooled)
+    if model.get("hidden"):
+        features = torch.tanh(cnn.hidden.weight @ features + cnn.hidden.bias)
+    return cnn.output.weight @ features + cnn.output.bias
+
+
+def reference_mention_vectors(words, example):
+    """Zeng et al. 2014, table 1, features L1 to L4, a mention of several tokens being their mean."""
+    rows = words[VOCABULARY.ids(example.tokens)]
+    vectors = []
+    for span in (example.head, example.tail):
+        vectors.append(rows[span.start : span.end].mean(dim=0))
+        for neighbour in (span.start - 1, span.end):
+            inside = 0 <= neighbour < len(rows)
+            vectors.append(rows[neighbour] if inside else torch.zeros_like(rows[0]))
+    return vectors
 
 
 @pytest.mark.parametrize("model", NETWORKS, ids=str)
 def test_scores_and_gradients_are_those_of_the_reference(folder, model):
     cnn = network(folder, **model)
-    activation = torch.relu if model.get("activation") == "relu" else torch.tanh
     batch = gather(DATASET, np.arange(6))
     scores = cnn(batch)
-    expected = torch.stack(
-        [reference_scores(cnn, example, model["windows"], activation) for example in tiny_examples()]
-    )
+    expected = torch.stack([reference_scores(cnn, example, model) for example in tiny_examples()])
     torch.testing.assert_close(scores, expected, rtol=0, atol=1e-12)
     factors = torch.arange(18.0, dtype=torch.float64).reshape(6, 3).cos()
     parameters = list(cnn.parameters())
@@ -177,14 +199,15 @@ def test_projecting_distinct_words_and_multiplying_windows_give_the_same_feature
     fast, general = cnn.features(batch), cnn.features_of_windows(batch)
     torch.testing.assert_close(fast, general, rtol=0, atol=1e-12)
     factors = torch.arange(fast.numel(), dtype=torch.float64).reshape(fast.shape).sin()
-    parameters = [p for name, p in cnn.named_parameters() if not name.startswith("output")]
+    parameters = [p for name, p in cnn.named_parameters() if not name.startswith(("hidden", "output"))]
     gradients = [torch.autograd.grad((each * factors).sum(), parameters) for each in (fast, general)]
     for ours, expected in zip(*gradients, strict=True):
         torch.testing.assert_close(ours, expected, rtol=0, atol=1e-12)
 
 
-def test_a_row_gradient_is_the_gradient_whatever_was_in_its_buffer_before(folder):
-    cnn, plain = network(folder, windows=[3]), network(folder, windows=[3])
+@pytest.mark.parametrize("model", [{}, {"mention_features": True}, {"activation": "gelu"}], ids=str)
+def test_a_row_gradient_is_the_gradient_whatever_was_in_its_buffer_before(folder, model):
+    cnn, plain = (network(folder, windows=[3], **model) for _ in range(2))
     cnn.words.row_gradient = RowGradient()
     for sentences in ([0, 1], [2, 3, 4], [5]):
         for each in (cnn, plain):
@@ -192,3 +215,48 @@ def test_a_row_gradient_is_the_gradient_whatever_was_in_its_buffer_before(folder
             for _ in range(2):  # gradients of several batches add up
                 each(gather(DATASET, np.array(sentences))).square().sum().backward()
         torch.testing.assert_close(cnn.words.weight.grad, plain.words.weight.grad, rtol=0, atol=1e-12)
+
+
+def test_embedding_dropout_scales_what_it_leaves_and_only_while_training(folder):
+    cnn, plain = (network(folder, windows=[3], dropout=0.0, embedding_dropout=rate) for rate in (0.4, 0.0))
+    batch = gather(DATASET, np.arange(6))
+    assert torch.equal(cnn(batch), plain(batch))
+    seen = []
+    cnn.filters[0].register_forward_hook(lambda layer, inputs, outputs: seen.append(inputs[0]))
+    cnn(batch, torch.Generator().manual_seed(1))
+    plain.filters[0].register_forward_hook(lambda layer, inputs, outputs: seen.append(inputs[0]))
+    plain.features_of_windows(batch)
+    dropped, whole = seen
+    left = dropped != 0
+    torch.testing.assert_close(dropped[left], (whole / 0.6)[left])
+    assert left[whole != 0].double().mean().item() == pytest.approx(0.6, abs=0.05)
+
+
+def test_word_dropout_makes_words_unknown_and_leaves_padding(folder):
+    batch = gather(DATASET, np.arange(6))
+    half = with_unknown_words(batch, 0.5, torch.Generator().manual_seed(1))
+    same = half.token_ids == batch.token_ids
+    assert torch.equal(same | (half.token_ids == UNKNOWN_ID), torch.ones_like(same))
+    assert same[~batch.mask].all()
+    assert same[batch.mask].double().mean().item() == pytest.approx(0.5, abs=0.15)
+    assert with_unknown_words(batch, 0.5, None) is batch
+
+
+@pytest.mark.parametrize("options", [{}, {"mention_features": True}], ids=str)
+def test_both_paths_drop_the_same_words(folder, options):
+    cnn = network(folder, windows=[2, 3], word_dropout=0.5, **options)
+    batch = gather(DATASET, np.arange(6))
+    fast, general = (
+        path(batch, torch.Generator().manual_seed(4)) for path in (cnn.features, cnn.features_of_windows)
+    )
+    torch.testing.assert_close(fast, general, rtol=0, atol=1e-12)
+    assert not torch.allclose(fast, cnn.features(batch))
+
+
+def test_a_mention_that_nothing_marks_has_zeros_for_its_vectors(folder):
+    cnn = network(folder, windows=[3], mention_features=True)
+    batch = gather(DATASET, np.arange(6))
+    unmarked = replace(batch, head_positions=torch.zeros_like(batch.head_positions))
+    vectors = cnn.features(unmarked)[:, 5:].view(6, 2, 12)
+    assert not vectors[:, 0].any()
+    assert vectors[:, 1].any()

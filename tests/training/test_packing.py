@@ -313,6 +313,12 @@ def test_runs_that_differ_in_more_than_their_seeds_are_refused(tmp_path: Path) -
     assert all(resume(each.run.path) for each in mixed)
 
 
+def test_networks_that_a_stack_does_not_have_are_refused_by_key(tmp_path: Path) -> None:
+    runs = begin_runs(tmp_path, "runs", model__hidden=4, model__activation="gelu")
+    with pytest.raises(UserMistake, match=r"model.activation, model.hidden: such networks cannot be packed"):
+        list(run_packed(runs))
+
+
 def test_rows_touched_are_refused(tmp_path: Path) -> None:
     packed = begin_runs(tmp_path, "a", training__optimizer={"name": "adam", "rows": "touched"})
     with pytest.raises(UserMistake, match=r"training.optimizer.rows: touched cannot be packed"):

@@ -109,19 +109,20 @@ def test_every_optimiser_resumes_inside_an_epoch(tmp_path: Path, optimizer: dict
     assert_same_ending(train(tmp_path, **changes), train_stopped(tmp_path, [1, 7], **changes))
 
 
+@pytest.mark.parametrize("model", [{}, {"model__activation": "gelu", "model__mention_features": True}])
 @pytest.mark.parametrize("stops", [[3], [7], [8, 1, 9]])
 def test_deferred_word_rows_resume_inside_an_epoch(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stops: list[int]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, stops: list[int], model: dict[str, Any]
 ) -> None:
     monkeypatch.setattr("relclf.training.experiment.DEFERRED_ROWS", 0)
     monkeypatch.setattr("relclf.training.row_adam.DENSE_MEANS", 0.2)  # from the third update on
-    stopped = begin(tmp_path)
+    stopped = begin(tmp_path, **model)
     with pytest.raises(Interrupted):
         list(stopped.epochs(StopAfter(8)))
     tensors, _ = read_checkpoint(stopped.run.checkpoint("last"))
     assert "optimizer.0.missed" in tensors, "no row was deferred, the test shows nothing"
     assert not tensors["model.words.weight"].equal(tensors["optimizer.0.table"])
-    assert_same_ending(train(tmp_path), train_stopped(tmp_path, stops))
+    assert_same_ending(train(tmp_path, **model), train_stopped(tmp_path, stops, **model))
 
 
 @pytest.mark.parametrize("update_every", [3, "epoch_mean", "epoch"])
@@ -164,6 +165,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "no dev": {"data__all_data": True},
     "patience": {"training__patience": 1, "training__max_epochs": 30, "training__smooth": 2},
     "plain shuffling": {"training__bucket_batches": 1},
+    "mention features, hidden layer": {"model__mention_features": True, "model__hidden": 5},
+    "gelu": {"model__activation": "gelu"},
+    "dropped words and embeddings": {"model__word_dropout": 0.3, "model__embedding_dropout": 0.3},
 }
 
 
