@@ -180,7 +180,11 @@ class EncodingConfig(Section):
 class CnnConfig(Section):
     """A convolutional network over word and position embeddings; `docs/models.md` draws what each key changes."""
 
-    name: Literal["cnn"] = Field(default="cnn", description="which network.")
+    name: Literal["cnn", "pcnn"] = Field(
+        default="cnn",
+        description="which network: `cnn` pools over the whole sentence (Zeng et al. 2014), `pcnn` over the tokens "
+        "up to the end of the first mention, up to that of the second, and after both (Zeng et al. 2015).",
+    )
     word_dim: Count = Field(default=50, description="width of the word embedding.")
     word_std: Positive = Field(
         default=0.1,
@@ -213,9 +217,14 @@ class CnnConfig(Section):
     dropout: Probability = Field(default=0.5, description="dropout after pooling, mention features included.")
 
     @property
+    def pooled(self) -> int:
+        """Numbers of a sentence that pooling gives."""
+        return self.filters * len(self.windows) * (3 if self.name == "pcnn" else 1)
+
+    @property
     def features(self) -> int:
         """Numbers of a sentence that the last layers are given."""
-        return self.filters * len(self.windows) + 6 * self.word_dim * self.mention_features
+        return self.pooled + 6 * self.word_dim * self.mention_features
 
 
 class Adam(Section):

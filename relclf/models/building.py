@@ -12,6 +12,7 @@ from relclf.encoding.vocabulary import FIRST_WORD_ID, PAD_ID, Vocabulary
 from relclf.encoding.word_vectors.lookup import WordVectors
 from relclf.models.cnn import Cnn
 from relclf.models.layers import WordEmbedding
+from relclf.models.pcnn import Pcnn
 
 POSITION_STD = 0.1
 
@@ -27,10 +28,13 @@ def build_model(
         torch.empty(vocabulary.trained, config.model.word_dim),
         torch.from_numpy(constant_rows) if constant_rows is not None else None,
     )
+    positions = 2 * config.encoding.max_distance + 2
     with torch.random.fork_rng(devices=[]):  # torch's layers draw weights of their own, which are replaced
         match config.model.name:
             case "cnn":
-                return Cnn(config.model, words, 2 * config.encoding.max_distance + 2, relations)
+                return Cnn(config.model, words, positions, relations)
+            case "pcnn":
+                return Pcnn(config.model, words, positions, relations)
 
 
 @torch.no_grad()

@@ -74,10 +74,12 @@ class Cnn(nn.Module):
             positions = (self.head_positions.weight, self.tail_positions.weight)
         symbols = find_symbols(batch, max(self._config.windows), len(positions[0]) if positions else 0)
         tables = (self.words.rows(symbols.words), *positions)
-        features = [
-            self._activation(pooled_filters(symbols, tables, bank.weight, window) + bank.bias)
-            for window, bank in self._banks()
-        ]
+        pieces = self.pieces(batch)
+        in_pieces = symbols.in_pieces(pieces)
+        features = []
+        for window, bank in self._banks():
+            pooled = pooled_filters(in_pieces, tables, bank.weight, window)  # (pieces * batch, filters)
+            features += self._activation(self.filled(pooled + bank.bias)).chunk(len(pieces))
         if self._config.mention_features:
             words = functional.embedding(symbols.word_places, tables[0])
             features.append(mention_vectors(words, batch, self._inside))
@@ -89,22 +91,31 @@ class Cnn(nn.Module):
         tokens = self._embed(batch)  # (batch, length, width)
         if dropout_generator is not None:
             tokens = dropout(tokens, self._config.embedding_dropout, dropout_generator)
-        padding = torch.where(batch.mask, 0.0, -torch.inf)[:, :, None]  # (batch, length, 1)
+        outside = [torch.where(piece, 0.0, -torch.inf)[:, :, None] for piece in self.pieces(batch)]
         features = []
         for window, filters in self._banks():
             outputs = filters(windows_of(tokens, window))  # (batch, length, filters)
             if self._config.activation in RISING:
-                features.append(self._activation(outputs.add_(padding).amax(dim=1)))
+                features += [self._activation(self.filled((outputs + each).amax(dim=1))) for each in outside]
             else:
-                features.append((self._activation(outputs) + padding).amax(dim=1))
+                outputs = self._activation(outputs)
+                features += [self.filled((outputs + each).amax(dim=1)) for each in outside]
         if self._config.mention_features:
             words = tokens[:, :, : self._config.word_dim]
             features.append(mention_vectors(words, batch, self._inside))
         return torch.cat(features, dim=1)
 
+    def pieces(self, batch: Batch) -> list[Tensor]:
+        """The tokens of which each maximum is taken, (batch, length) bool each: all but padding."""
+        return [batch.mask]
+
+    def filled(self, pooled: Tensor) -> Tensor:
+        """Maxima with what stands for the maximum of no token, which is -inf; each sentence has tokens."""
+        return pooled
+
     def pooled(self, batch: Batch) -> Tensor:
         """The activations after pooling alone, without what stands beside them."""
-        return self.features(batch)[:, : self._config.filters * len(self._config.windows)]
+        return self.features(batch)[:, : self._config.pooled]
 
     def watched_weights(self) -> list[nn.Parameter]:
         """The weights whose update ratio is recorded: convolutions and output; a single number has no spread."""

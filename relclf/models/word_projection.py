@@ -23,7 +23,7 @@ windows tie exactly the first wins, one valid subgradient. Departure from Zeng e
 the sums are the same in another order.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -46,6 +46,12 @@ class Symbols:
     """(batch, length) bool: True where a token stands."""
     before: int
     """Columns of padding before the first token."""
+
+    def in_pieces(self, pieces: list[Tensor]) -> "Symbols":
+        """The same sentences once for each piece, of which only its own tokens count; pieces: (batch, length) each."""
+        if len(pieces) == 1:
+            return replace(self, mask=pieces[0])
+        return replace(self, places=self.places.repeat(len(pieces), 1, 1), mask=torch.cat(pieces))
 
     @property
     def word_places(self) -> Tensor:
@@ -121,9 +127,11 @@ class _PooledFilters(torch.autograd.Function):
         # (batch, filters, tables * window): where each winner's summands stand in the flat gradient table.
         won = rows.index_select(0, tokens.view(-1)).view(batch, number, -1)
         places = torch.add(torch.arange(number)[:, None], won, alpha=number)
-        flat = gradient.new_zeros(symbols * ctx.window * number)
+        flat = gradient.new_zeros(
+            (symbols * ctx.window + 1) * number
+        )  # the last row: of sentences without tokens
         flat.scatter_add_(0, places.view(-1), gradient[:, :, None].expand_as(places).reshape(-1))
-        blocks = torch.split(flat.view(symbols, -1), [len(table) for table in tables])
+        blocks = torch.split(flat[:-number].view(symbols, -1), [len(table) for table in tables])
         weights_gradient = torch.empty_like(weights)
         table_gradients = []
         shares = zip(tables, _shares(weights, tables), _shares(weights_gradient, tables), blocks, strict=True)

@@ -56,9 +56,23 @@ def network(folder, seed=0, **model):
 
 
 def reference_scores(cnn, example, model):
-    """Zeng et al. 2014, sections 3.3-3.5, for one sentence: one token, one window, one filter bank at a time."""
+    """Zeng et al. 2014, sections 3.3-3.5, for one sentence."""
+    activation = ACTIVATIONS[model.get("activation", "tanh")]
+    pooled = [
+        torch.stack([activation(output) for output in outputs]).max(dim=0).values
+        for outputs in reference_outputs(cnn, example, model)
+    ]
+    if model.get("mention_features"):
+        pooled += reference_mention_vectors(cnn.words.weight, example)
+    features = torch.cat(pooled)
+    if model.get("hidden"):
+        features = torch.tanh(cnn.hidden.weight @ features + cnn.hidden.bias)
+    return cnn.output.weight @ features + cnn.output.bias
+
+
+def reference_outputs(cnn, example, model):
+    """What the filters of each window give at each token: one token, one window, one filter bank at a time."""
     max_distance = 6
-    windows, activation = model["windows"], ACTIVATIONS[model.get("activation", "tanh")]
     words = cnn.words.weight
     tokens = []
     for index, word_id in enumerate(VOCABULARY.ids(example.tokens)):
@@ -74,20 +88,13 @@ def reference_scores(cnn, example, model):
                 features.append(table.weight[distance + max_distance + 1])
         tokens.append(torch.cat(features))
     zeros = torch.zeros_like(tokens[0])
-    pooled = []
-    for window, bank in zip(windows, cnn.filters, strict=True):
+    for window, bank in zip(model["windows"], cnn.filters, strict=True):
         outputs = []
         for middle in range(len(tokens)):
             first = middle - (window - 1) // 2
             inside = [tokens[i] if 0 <= i < len(tokens) else zeros for i in range(first, first + window)]
-            outputs.append(activation(bank.weight @ torch.cat(inside) + bank.bias))
-        pooled.append(torch.stack(outputs).max(dim=0).values)
-    if model.get("mention_features"):
-        pooled += reference_mention_vectors(words, example)
-    features = torch.cat(pooled)
-    if model.get("hidden"):
-        features = torch.tanh(cnn.hidden.weight @ features + cnn.hidden.bias)
-    return cnn.output.weight @ features + cnn.output.bias
+            outputs.append(bank.weight @ torch.cat(inside) + bank.bias)
+        yield outputs
 
 
 def reference_mention_vectors(words, example):

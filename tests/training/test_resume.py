@@ -166,6 +166,7 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "patience": {"training__patience": 1, "training__max_epochs": 30, "training__smooth": 2},
     "plain shuffling": {"training__bucket_batches": 1},
     "mention features, hidden layer": {"model__mention_features": True, "model__hidden": 5},
+    "pcnn": {"model__name": "pcnn"},
     "gelu": {"model__activation": "gelu"},
     "dropped words and embeddings": {"model__word_dropout": 0.3, "model__embedding_dropout": 0.3},
 }
