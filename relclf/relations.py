@@ -29,6 +29,11 @@ class RelationSet:
         """Relation name -> column of the scores."""
         return {name: index for index, name in enumerate(self.names)}
 
+    @property
+    def negative_id(self) -> int | None:
+        """The column of the negative relation; None where none is declared."""
+        return None if self.negative is None else self.ids[self.negative]
+
     def __len__(self) -> int:
         return len(self.names)
 

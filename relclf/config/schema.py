@@ -422,6 +422,38 @@ ScheduleConfig = Annotated[
 ]
 
 
+class CrossEntropyLoss(Section):
+    """Cross-entropy of the softmax over the scores."""
+
+    name: Literal["cross_entropy"] = Field(default="cross_entropy", description="which loss.")
+    label_smoothing: Probability = Field(
+        default=0.0,
+        description="share of the gold relation's probability that is spread over all relations alike "
+        "(Szegedy et al. 2016, section 7).",
+    )
+
+
+class RankingLoss(Section):
+    """The pairwise ranking loss of CR-CNN (dos Santos et al. 2015, eq. 1): the gold relation above a margin, the best
+    other one below another. The score of `data.negative_relation` is always 0: it is predicted where no other score
+    is above.
+    """
+
+    name: Literal["ranking"] = Field(description="which loss.")
+    scale: Positive = Field(
+        default=2.0, description="gamma, by which distances to the margins are multiplied."
+    )
+    gold_margin: Positive = Field(
+        default=2.5, description="m+, which the gold relation's score should exceed."
+    )
+    other_margin: Positive = Field(
+        default=0.5, description="m-: the best other relation's score should be below minus this."
+    )
+
+
+LossConfig = Annotated[CrossEntropyLoss | RankingLoss, Field(discriminator="name")]
+
+
 class ImbalanceConfig(Section):
     """At most one remedy for rare relations."""
 
@@ -463,6 +495,9 @@ class ImbalanceConfig(Section):
 MonitorName = Literal[
     "macro_f1", "loss", "nll", "accuracy", "macro_f1_positive", "micro_f1_positive", "semeval2010"
 ]
+
+
+_DEFAULT_NAMES = {"optimizer": "adam", "schedule": "constant", "loss": "cross_entropy"}
 
 
 class TrainingConfig(Section):
@@ -515,6 +550,7 @@ class TrainingConfig(Section):
     clip_norm: Positive | None = Field(
         default=None, description="scale the gradient down to this L2 norm where it is larger."
     )
+    loss: LossConfig = Field(default=CrossEntropyLoss(), description="what is minimised.")
     imbalance: ImbalanceConfig = Field(
         default=ImbalanceConfig(), description="at most one remedy for rare relations."
     )
@@ -540,13 +576,26 @@ class TrainingConfig(Section):
         default=None, description="CPU threads; null: all cores. A resumed run keeps its number."
     )
 
-    @field_validator("optimizer", "schedule", mode="before")
+    @field_validator("optimizer", "schedule", "loss", mode="before")
     @classmethod
     def _default_name(cls, value: Any, info: ValidationInfo) -> Any:
         """A mapping without a name sets keys of the default: `optimizer: {lr: 0.01}` is Adam."""
         if isinstance(value, dict) and "name" not in value:
-            return {"name": {"optimizer": "adam", "schedule": "constant"}[str(info.field_name)], **value}
+            return {"name": _DEFAULT_NAMES[str(info.field_name)], **value}
         return value
+
+    @model_validator(mode="after")
+    def _remedy_fits_the_loss(self) -> "TrainingConfig":
+        remedy = "focal_gamma" if self.imbalance.focal_gamma is not None else "logit_adjustment"
+        if getattr(self.imbalance, remedy) is None:
+            return self
+        if self.loss.name == "ranking":
+            raise ValueError(f"imbalance.{remedy} is defined for the cross-entropy, not for the ranking loss")
+        if self.loss.label_smoothing and remedy == "focal_gamma":
+            raise ValueError(
+                "imbalance.focal_gamma and loss.label_smoothing go together in no paper; choose one"
+            )
+        return self
 
     @model_validator(mode="after")
     def _min_epochs_fit(self) -> "TrainingConfig":

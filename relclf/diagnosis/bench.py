@@ -79,7 +79,9 @@ class Bench:
     path: str
 
     def first_loss(self) -> Answer:
-        """The loss before the first update."""
+        """The loss before the first update, beside the ln(relations) nats of guessing."""
+        if self._config.training.loss.name == "ranking":
+            return [Skipped("the first loss", "a ranking loss has no value that guessing would have")]
         spread = self._model.words.weight.std().item()
         next_step = "divide the word vectors so that their standard deviation is 0.1"
         if self._config.encoding.vectors is None:
@@ -201,7 +203,9 @@ class Bench:
     def left_out_of(self, model: Cnn) -> Answer:
         """Parts of the input left out, of a trained network."""
         counts = np.bincount(self.material.train.gold.cpu().numpy())
-        objective = build_objective(self._config.training.imbalance, counts.tolist(), self.material.device)
+        training, negative = self._config.training, self.material.corpus.relations.negative_id
+        device = self.material.device
+        objective = build_objective(training.imbalance, counts.tolist(), device, training.loss, negative)
         distance, seed = self._config.encoding.max_distance, self._config.seed
         whole, ablated = ablate(model, self._dev, objective, distance, seed)
         commonest = np.full(len(self._dev.gold), counts.argmax(), dtype=np.int64)

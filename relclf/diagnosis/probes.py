@@ -16,13 +16,14 @@ from relclf.diagnosis.probed import ProbeBatch, Probed, no_limit
 from relclf.encoding.batches import gather, shuffled_batches
 from relclf.encoding.dataset import EncodedDataset, encode
 from relclf.models.cnn import Cnn
-from relclf.models.losses import Objective, build_objective
+from relclf.models.losses import Objective
 from relclf.runs.directory import RunDirectory
 from relclf.scoring.metrics import confusion_matrix, score
 from relclf.training.evaluation import LabelledSet, evaluate
 from relclf.training.experiment import Material, draw, loop_inputs, optimizer_of
 from relclf.training.interruption import StopRequest
 from relclf.training.loop import begin_epoch, complete_epoch, train_epoch
+from relclf.training.network import objective_of
 from relclf.training.optimizers import Optimizer
 from relclf.training.seeding import numpy_generator, torch_generator
 
@@ -38,7 +39,7 @@ def probed_network(material: Material, seed: int, *, dropout: bool = False) -> P
     """
     config, network, _ = draw(material, seed)
     training = config.training
-    objective = build_objective(training.imbalance, network.relation_counts, material.device)
+    objective = objective_of(network, material.device)
 
     def optimizer(model: nn.Module, factor: float) -> Optimizer:
         assert isinstance(model, Cnn)

@@ -22,19 +22,24 @@ def build_model(
     vocabulary: Vocabulary,
     relations: int,
     constant_rows: NDArray[np.float32] | None,
+    negative: int | None = None,
 ) -> Cnn:
-    """The network with weights not yet drawn. constant_rows: (words after the trained ones, width) or None."""
+    """The network with weights not yet drawn. constant_rows: (words after the trained ones, width) or None.
+
+    The ranking loss leaves the relation `negative` without a score of its own.
+    """
     words = WordEmbedding(
         torch.empty(vocabulary.trained, config.model.word_dim),
         torch.from_numpy(constant_rows) if constant_rows is not None else None,
     )
+    unscored = negative if config.training.loss.name == "ranking" else None
     positions = 2 * config.encoding.max_distance + 2
     with torch.random.fork_rng(devices=[]):  # torch's layers draw weights of their own, which are replaced
         match config.model.name:
             case "cnn":
-                return Cnn(config.model, words, positions, relations)
+                return Cnn(config.model, words, positions, relations, unscored)
             case "pcnn":
-                return Pcnn(config.model, words, positions, relations)
+                return Pcnn(config.model, words, positions, relations, unscored)
 
 
 @torch.no_grad()

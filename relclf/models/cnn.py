@@ -28,8 +28,15 @@ class Cnn(nn.Module):
     window; windows whose middle is padding are left out of the maximum, hence padding never changes a score.
     """
 
-    def __init__(self, config: CnnConfig, words: WordEmbedding, positions: int, relations: int) -> None:
-        """`positions` is the number of position ids, padding's 0 among them."""
+    def __init__(
+        self,
+        config: CnnConfig,
+        words: WordEmbedding,
+        positions: int,
+        relations: int,
+        unscored: int | None = None,
+    ) -> None:
+        """`positions` is the number of position ids, padding's 0 among them; `unscored` a relation whose score is 0."""
         super().__init__()
         self.words = words
         width = config.word_dim + 2 * config.position_dim
@@ -39,6 +46,7 @@ class Cnn(nn.Module):
         self.hidden = nn.Linear(config.features, config.hidden) if config.hidden else None
         self.output = nn.Linear(config.hidden or config.features, relations)
         self._config = config
+        self._unscored = unscored
         self._activation = ACTIVATIONS[config.activation]
         self._inside = positions // 2
         """The position id of a mention's own tokens."""
@@ -54,6 +62,8 @@ class Cnn(nn.Module):
         if self.hidden is not None:
             features = torch.tanh(self.hidden(features))
         scores: Tensor = self.output(features)
+        if self._unscored is not None:
+            scores.select(1, self._unscored).zero_()
         return scores
 
     def features(self, batch: Batch, dropout_generator: torch.Generator | None = None) -> Tensor:
@@ -76,7 +86,7 @@ class Cnn(nn.Module):
         tables = (self.words.rows(symbols.words), *positions)
         pieces = self.pieces(batch)
         in_pieces = symbols.in_pieces(pieces)
-        features = []
+        features: list[Tensor] = []
         for window, bank in self._banks():
             pooled = pooled_filters(in_pieces, tables, bank.weight, window)  # (pieces * batch, filters)
             features += self._activation(self.filled(pooled + bank.bias)).chunk(len(pieces))

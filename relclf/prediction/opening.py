@@ -12,11 +12,11 @@ from relclf.config.loading import load_config
 from relclf.encoding.dataset import EncodedDataset, to_dataset
 from relclf.encoding.sentences import Sentences
 from relclf.errors import UserMistake
-from relclf.models.losses import Objective, build_objective
+from relclf.models.losses import Objective
 from relclf.prediction.late_words import LateWords, late_words
 from relclf.runs.directory import RunDirectory, open_run
 from relclf.training.device import choose_device, prepare_torch
-from relclf.training.network import Network, load_run_weights, open_network
+from relclf.training.network import Network, load_run_weights, objective_of, open_network
 
 WEIGHTS = ("best", "last")
 
@@ -62,6 +62,6 @@ def open_trained(
     chosen = choose_device(device)
     prepare_torch(config.training, chosen, threads or torch.get_num_threads())
     network = load_run_weights(run, open_network(run, config), weights, chosen)
-    objective = build_objective(config.training.imbalance, network.relation_counts, chosen)
-    late = late_words(run, config, len(network.vocabulary))
-    return OpenedRun(run, network, objective, chosen, weights, late)
+    objective = objective_of(network, chosen)
+    return OpenedRun(run, network, objective, chosen, weights)
+from relclf.prediction.late_words import LateWords, late_words

@@ -16,7 +16,6 @@ from relclf.encoding.dataset import EncodedDataset, encode
 from relclf.encoding.vocabulary import Vocabulary
 from relclf.errors import Interrupted, RelclfError, UserMistake
 from relclf.models.cnn import Cnn
-from relclf.models.losses import build_objective
 from relclf.relations import RelationSet
 from relclf.runs.directory import FORMAT, RunDirectory, create_run, open_run
 from relclf.runs.environment import available_cores, describe_environment
@@ -47,6 +46,7 @@ from relclf.training.loop import POLLED_UPDATES, LoopInputs, NotFinite, run_epoc
 from relclf.training.network import (
     Network,
     new_network,
+    objective_of,
     open_network,
     save_network_files,
 )
@@ -276,7 +276,7 @@ def loop_inputs(
     device: torch.device,
 ) -> LoopInputs:
     """What the loop needs beside the state; `run` is where it saves."""
-    objective = build_objective(config.training.imbalance, network.relation_counts, device)
+    objective = objective_of(network, device)
     polled = device.type != "cpu" and leaves_out_broken_updates(state.optimizer)
     poll_every = POLLED_UPDATES if polled else 1
     training = config.training

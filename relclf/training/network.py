@@ -14,6 +14,7 @@ from relclf.encoding.vocabulary import Vocabulary
 from relclf.errors import UserMistake
 from relclf.models.building import build_model, initialise
 from relclf.models.cnn import Cnn
+from relclf.models.losses import Objective, build_objective
 from relclf.relations import RelationSet
 from relclf.runs.directory import RunDirectory
 from relclf.runs.files import read_json, write_bytes, write_json
@@ -40,7 +41,8 @@ class Network:
 def new_network(config: ExperimentConfig, corpus: Corpus, words: Words | None = None) -> Network:
     """A network for a corpus, its weights drawn by the config's seed; `words` where they have been read."""
     words = words or read_words(config, corpus)
-    model = build_model(config, words.vocabulary, len(corpus.relations), words.constant)
+    relations = corpus.relations
+    model = build_model(config, words.vocabulary, len(relations), words.constant, relations.negative_id)
     generator = torch_generator(config.seed, "initialisation")
     initialise(model, config, words.vocabulary, words.vectors, generator)
     found = Counter(example.relation for example in corpus.train)
@@ -75,8 +77,14 @@ def open_network(run: RunDirectory, config: ExperimentConfig) -> Network:
     except (KeyError, TypeError, ValueError):
         raise UserMistake(f"{run.relations}: not a set of relations. {hint}") from None
     rows = _read_constant_rows(run, vocabulary, config) if config.encoding.vectors is not None else None
-    model = build_model(config, vocabulary, len(relations), rows)
+    model = build_model(config, vocabulary, len(relations), rows, relations.negative_id)
     return Network(config, vocabulary, relations, relation_counts, model, None)
+
+
+def objective_of(network: Network, device: torch.device) -> Objective:
+    """What the network is trained for."""
+    training, negative = network.config.training, network.relations.negative_id
+    return build_objective(training.imbalance, network.relation_counts, device, training.loss, negative)
 
 
 def load_run_weights(run: RunDirectory, network: Network, weights: str, device: torch.device) -> Network:

@@ -77,7 +77,8 @@ def _check_alike(experiments: Sequence[Experiment]) -> None:
     config = first.inputs.config
     if config.training.optimizer.model_dump().get("rows") == "touched":
         raise UserMistake("training.optimizer.rows: touched cannot be packed. Leave out --pack.")
-    if asked := not_stacked(config.model):
+    ranking = ["training.loss.name: ranking"] if config.training.loss.name == "ranking" else []
+    if asked := [*not_stacked(config.model), *ranking]:
         raise UserMistake(f"{', '.join(asked)}: such networks cannot be packed. Leave out --pack.")
     for other in experiments[1:]:
         others = [key for key in changed_keys(config, other.inputs.config) if key != "seed"]

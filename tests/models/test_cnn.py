@@ -14,6 +14,7 @@ from relclf.encoding.vocabulary import UNKNOWN_ID, Vocabulary
 from relclf.example import Example, MentionSpan
 from relclf.models.building import build_model
 from relclf.models.layers import RowGradient, with_unknown_words
+from relclf.models.losses import Objective
 from relclf.relations import RelationSet
 from tests.tiny import tiny_config, tiny_examples
 
@@ -267,3 +268,15 @@ def test_a_mention_that_nothing_marks_has_zeros_for_its_vectors(folder):
     vectors = cnn.features(unmarked)[:, 5:].view(6, 2, 12)
     assert not vectors[:, 0].any()
     assert vectors[:, 1].any()
+
+
+def test_with_the_ranking_loss_the_negative_relation_is_predicted_where_no_score_is_above_0(folder):
+    config = tiny_config(folder, training={"loss": {"name": "ranking"}})
+    cnn = build_model(config, VOCABULARY, 3, None, RELATIONS.negative_id)
+    with torch.no_grad():
+        cnn.output.weight.zero_()
+        for bias, relation in (((-1, -2, 9), 2), ((-1, 0.1, 9), 1), ((3, 2, -9), 0)):
+            cnn.output.bias.copy_(torch.tensor(bias))
+            scores = cnn(gather(DATASET, np.arange(6)))
+            assert scores[:, 2].tolist() == [0] * 6
+            assert Objective(loss=config.training.loss, negative=2).decode(scores).tolist() == [relation] * 6

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from relclf.config.schema import ImbalanceConfig
+from relclf.config.schema import CrossEntropyLoss, ImbalanceConfig, RankingLoss
 from relclf.models.losses import build_objective, negative_log_likelihood
 
 COUNTS = (5, 3, 30, 62)
@@ -100,3 +100,51 @@ def test_a_sure_and_right_prediction_costs_nothing_and_a_sure_and_wrong_one_its_
     values = negative_log_likelihood(scores, torch.tensor([0, 1]))
     assert values.tolist() == pytest.approx([0, 50])
     assert negative_log_likelihood(torch.zeros(1, 4), torch.tensor([2])).item() == pytest.approx(math.log(4))
+
+
+def test_label_smoothing_of_szegedy_et_al():
+    objective = build_objective(ImbalanceConfig(), COUNTS, CPU, CrossEntropyLoss(label_smoothing=0.2))
+    logs = SCORES.double().log_softmax(dim=1)
+    close(objective.losses(SCORES, GOLD).double(), -0.8 * P.log() - 0.2 * logs.mean(dim=1))
+
+
+def ranking(negative=None, **config):
+    loss = RankingLoss(name="ranking", **config)
+    return build_objective(ImbalanceConfig(), COUNTS, CPU, loss, negative)
+
+
+def reference_ranking_loss(scores, gold, negative):
+    """dos Santos et al. 2015, equation 1 and the constants of their table: gamma 2, m+ 2.5, m- 0.5."""
+    others = [score for relation, score in enumerate(scores) if relation not in (gold, negative)]
+    below = math.log(1 + math.exp(2 * (0.5 + max(others))))
+    return below if gold == negative else below + math.log(1 + math.exp(2 * (2.5 - scores[gold])))
+
+
+@pytest.mark.parametrize("negative", [None, 0, 3])
+def test_the_ranking_loss_is_the_papers(negative):
+    pairs = zip(SCORES.double().tolist(), GOLD.tolist(), strict=True)
+    expected = [reference_ranking_loss(scores, gold, negative) for scores, gold in pairs]
+    close(ranking(negative).losses(SCORES, GOLD).double(), torch.tensor(expected))
+
+
+def test_the_ranking_loss_gives_the_negative_relation_no_gradient():
+    scores = SCORES.clone().requires_grad_()
+    ranking(negative=2).losses(scores, GOLD).sum().backward()
+    assert not scores.grad[:, 2].any()
+    assert (scores.grad[:, [0, 1, 3]] != 0).any(dim=1).all()
+
+
+def test_the_ranking_loss_of_one_relation_and_the_negative_one_is_finite_with_its_gradient():
+    scores = SCORES[:, :2].clone().requires_grad_()
+    losses = ranking(negative=1).losses(scores, GOLD.clamp(max=1))
+    losses.sum().backward()
+    assert losses.isfinite().all() and scores.grad.isfinite().all()
+
+
+def test_class_weights_multiply_the_ranking_loss():
+    loss = RankingLoss(name="ranking")
+    weighted = build_objective(ImbalanceConfig(class_weights="inverse"), COUNTS, CPU, loss, 1)
+    close(
+        weighted.losses(SCORES, GOLD).double(),
+        (ranking(1).losses(SCORES, GOLD) * weighted.weights[GOLD]).double(),
+    )

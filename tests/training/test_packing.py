@@ -127,6 +127,7 @@ VARIANTS: list[dict[str, Any]] = [
     {"training__imbalance": {"focal_gamma": 2.0}},
     {"training__imbalance": {"logit_adjustment": 1.0}},
     {"training__schedule": {"name": "cosine", "warmup_updates": 4}},
+    {"training__loss": {"label_smoothing": 0.2}},
     {"training__schedule": {"name": "exponential", "gamma": 0.5}},
     {"model__windows": [2, 3, 4]},
     {"model__windows": [1]},
@@ -316,6 +317,9 @@ def test_runs_that_differ_in_more_than_their_seeds_are_refused(tmp_path: Path) -
 def test_networks_that_a_stack_does_not_have_are_refused_by_key(tmp_path: Path) -> None:
     runs = begin_runs(tmp_path, "runs", model__hidden=4, model__activation="gelu")
     with pytest.raises(UserMistake, match=r"model.activation, model.hidden: such networks cannot be packed"):
+        list(run_packed(runs))
+    runs = begin_runs(tmp_path, "ranked", training__loss={"name": "ranking"})
+    with pytest.raises(UserMistake, match=r"training.loss.name: ranking: such networks cannot be packed"):
         list(run_packed(runs))
 
 

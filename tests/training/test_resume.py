@@ -167,6 +167,8 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "plain shuffling": {"training__bucket_batches": 1},
     "mention features, hidden layer": {"model__mention_features": True, "model__hidden": 5},
     "pcnn": {"model__name": "pcnn"},
+    "ranking loss": {"training__loss": {"name": "ranking"}},
+    "label smoothing": {"training__loss": {"label_smoothing": 0.1}},
     "gelu": {"model__activation": "gelu"},
     "dropped words and embeddings": {"model__word_dropout": 0.3, "model__embedding_dropout": 0.3},
 }
