@@ -554,6 +554,11 @@ class TrainingConfig(Section):
     imbalance: ImbalanceConfig = Field(
         default=ImbalanceConfig(), description="at most one remedy for rare relations."
     )
+    weight_average: Probability | None = Field(
+        default=None,
+        description="evaluate, and keep for use, an average of the weights over the epochs so far instead of the "
+        "last ones; each epoch counts this many times as much as the one after it (0.5 to 0.9); null: none.",
+    )
     device: Annotated[
         str, Field(pattern=r"^(auto|cpu|cuda(:\d+)?|mps)$", examples=["auto", "cpu", "cuda", "cuda:1", "mps"])
     ] = Field(

@@ -1,8 +1,8 @@
 """Saves the whole state of a training in one safetensors file, and restores it bit for bit.
 
-Tensors hold the weights, the optimiser's state, the dropout generator and pending gradients; the header's
-metadata holds one JSON value (records, progress inside an epoch) and a SHA-256 over everything. There is no
-pickle, so a hostile file can run no code; sizes are checked against the file before anything is allocated.
+Tensors hold the weights and their average, the optimiser's state, the dropout generator and pending gradients;
+the header's metadata holds one JSON value (records, progress inside an epoch) and a SHA-256 over everything.
+There is no pickle, so a hostile file can run no code; sizes are checked against the file before anything is allocated.
 """
 
 import dataclasses
@@ -24,6 +24,7 @@ from relclf.models.cnn import Cnn
 from relclf.runs.directory import FORMAT, RunDirectory
 from relclf.runs.files import link_or_copy, written_beside
 from relclf.runs.records import EpochRecord
+from relclf.training.averaging import Weights
 from relclf.training.optimizers import Optimizer
 from relclf.training.row_adam import RowAdam
 
@@ -87,6 +88,8 @@ class TrainingState:
     records: list[EpochRecord]
     progress: EpochProgress | None = None
     """None between epochs."""
+    average: Weights | None = None
+    """Of the weights over epochs, where the config asks for it and an epoch is complete."""
     best_from: int = 1
     """The first epoch whose weights can still be the best: a person who resumes from an earlier checkpoint
     discards the later ones."""
@@ -124,8 +127,18 @@ def restore_checkpoint(path: Path, state: TrainingState) -> None:
         state.records = [EpochRecord.from_json(record) for record in plain["records"]]
         state.best_from = int(plain["best_from"])
         state.progress = _restored_progress(state, tensors, plain["progress"])
+        state.average = _restored_average(state, tensors)
     except _MALFORMED as error:
         raise UserMistake(f"{path}: not a checkpoint of this run ({error}). {_NEXT}") from None
+
+
+def weights_for_use(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors of a checkpoint with the average of the weights, where it has one, in place of the last ones."""
+    return tensors | {
+        f"model.{name.removeprefix(_AVERAGE)}": tensor
+        for name, tensor in tensors.items()
+        if name.startswith(_AVERAGE)
+    }
 
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -177,6 +190,7 @@ def load_weights(path: Path, model: Cnn, tensors: dict[str, Tensor]) -> None:
     model.load_state_dict(found)
 
 
+_AVERAGE = "average."
 _PLAIN_KEYS = {"records", "progress", "best_from", "optimizer"}
 _MEASURED = ("gradient_norms", "update_ratios")
 _PLAIN_PROGRESS = tuple(f.name for f in dataclasses.fields(EpochProgress) if f.name != "sums")
@@ -195,6 +209,7 @@ def _tensors(state: TrainingState) -> dict[str, Tensor]:
         tensors["model.words.weight"] = (
             settled  # for who evaluates it; the optimiser keeps its own for itself
         )
+    tensors |= {f"{_AVERAGE}{name}": tensor for name, tensor in (state.average or {}).items()}
     tensors["dropout"] = state.dropout.get_state()
     if state.progress is not None:
         tensors["progress.counts"] = state.progress.sums.counts
@@ -247,6 +262,17 @@ def _restored_progress(
         gradient = tensors.get(f"gradient.{name}")
         parameter.grad = gradient.to(parameter.device) if gradient is not None else None
     return EpochProgress(sums=sums, **others, **measured)
+
+
+def _restored_average(state: TrainingState, tensors: dict[str, Tensor]) -> Weights | None:
+    if not any(name.startswith(_AVERAGE) for name in tensors):
+        return None
+    average = {}
+    for name, weight in state.model.named_parameters():
+        average[name] = tensors[f"{_AVERAGE}{name}"].to(weight.device)
+        if average[name].shape != weight.shape:
+            raise ValueError(f"the average of {name} has shape {tuple(average[name].shape)}")
+    return average
 
 
 def _restore_optimizer(

@@ -29,6 +29,7 @@ from relclf.training.checkpoint import (
     read_checkpoint,
     restore_checkpoint,
     save_checkpoint,
+    weights_for_use,
 )
 from relclf.training.corpus import Corpus, read_corpus, with_hashes
 from relclf.training.device import (
@@ -342,7 +343,7 @@ def _settle(experiment: Experiment, checkpoint: str) -> list[str]:
     best_path = run.checkpoint("best")
     if inputs.dev is not None and best_path.exists():
         model = copy.deepcopy(state.model)
-        load_weights(best_path, model, read_checkpoint(best_path)[0])
+        load_weights(best_path, model, weights_for_use(read_checkpoint(best_path)[0]))
         evaluation = evaluate(model, inputs.dev.dataset, inputs.objective)
         write_dev_predictions(run.dev_predictions, inputs.dev, evaluation)
     else:

@@ -22,6 +22,7 @@ from relclf.runs.directory import RunDirectory
 from relclf.runs.files import link_or_copy
 from relclf.runs.records import EpochRecord, append_record, best_record
 from relclf.scoring.metrics import score
+from relclf.training.averaging import weights_lent, with_epoch
 from relclf.training.captured import CapturedUpdates
 from relclf.training.checkpoint import EpochProgress, EpochSums, TrainingState, save_checkpoint
 from relclf.training.device import TO_TRAIN, filters_in, memory_explained, products_in
@@ -275,9 +276,12 @@ def complete_epoch(
     started = time.perf_counter()
     settle(state.optimizer)
     check_weights(inputs, state, progress)
+    if (decay := inputs.config.training.weight_average) is not None:
+        state.average = with_epoch(state.average, state.model, decay, progress.epoch)
     dev = None
     if inputs.dev is not None:
-        dev = score_dev(inputs.dev, state.model, inputs.objective, inputs.config, progress.epoch)
+        with weights_lent(state.average, state.model):
+            dev = score_dev(inputs.dev, state.model, inputs.objective, inputs.config, progress.epoch)
     record = _record(inputs, state, progress, dev, time.perf_counter() - started)
     for name, value in record.to_json().items():
         if value is not None:

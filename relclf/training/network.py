@@ -18,7 +18,7 @@ from relclf.models.losses import Objective, build_objective
 from relclf.relations import RelationSet
 from relclf.runs.directory import RunDirectory
 from relclf.runs.files import read_json, write_bytes, write_json
-from relclf.training.checkpoint import load_weights, read_checkpoint
+from relclf.training.checkpoint import load_weights, read_checkpoint, weights_for_use
 from relclf.training.corpus import Corpus
 from relclf.training.seeding import torch_generator
 from relclf.training.words import VectorUse, Words, read_words, save_vectors
@@ -96,7 +96,7 @@ def load_run_weights(run: RunDirectory, network: Network, weights: str, device: 
             f"relclf train --resume {run.path}"
         )
     tensors, _ = read_checkpoint(path)
-    load_weights(path, network.model, tensors)
+    load_weights(path, network.model, weights_for_use(tensors))
     network.model.to(device).eval()
     return network
 
