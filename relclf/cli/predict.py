@@ -27,6 +27,10 @@ def predict(
     skip_bad: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Pass over malformed records, and list them here.")
     ] = None,
+    with_: Annotated[
+        list[Path] | None,
+        typer.Option("--with", metavar="RUN", help="Average with the probabilities of this run; repeatable."),
+    ] = None,
     weights: Annotated[str, typer.Option(metavar="best|last", help="Which epoch's weights.")] = "best",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     threads: Annotated[
@@ -55,7 +59,7 @@ def predict(
     from relclf.prediction.streaming import predict_file
 
     threads, readers = _shared_out(threads, readers)
-    predictor = load(run, weights, device, threads)
+    predictor = load(run, weights, device, threads, with_ or [])
     console = messages()
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
@@ -74,7 +78,8 @@ def predict(
             on_progress=lambda done: progress.update(task, completed=done),
         )
     if output is not None:
-        console.print(f"{counts.sentences:,} sentences labelled: {output}")
+        by = f" by an ensemble of {1 + len(with_)} runs" if with_ else ""
+        console.print(f"{counts.sentences:,} sentences labelled{by}: {output}")
     if counts.skipped:
         console.print(
             f"{counts.skipped:,} malformed records passed over, listed in {skip_bad}", style="yellow"

@@ -1,13 +1,13 @@
 """Evaluates a run on labelled data and keeps the result in RUN/evaluations/."""
 
+import dataclasses
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from relclf.data.hashing import file_sha256
 from relclf.data.splitting import stratified_split
@@ -16,6 +16,7 @@ from relclf.encoding.dataset import gold_ids
 from relclf.encoding.sentences import to_sentences
 from relclf.errors import UserMistake
 from relclf.example import Example
+from relclf.prediction.ensemble import check_members, check_same_split, probabilities, together
 from relclf.prediction.opening import OpenedRun
 from relclf.prediction.outputs import check_output, opened_output
 from relclf.runs.files import write_json
@@ -27,8 +28,24 @@ from relclf.training.evaluation import Evaluation, LabelledSet, counts, evaluate
 
 
 @dataclass(frozen=True)
+class Member:
+    """One run of an ensemble."""
+
+    run: str
+    weights: str
+    epoch: int | None
+    """The epoch of the weights."""
+
+    @classmethod
+    def of(cls, opened: OpenedRun) -> "Member":
+        """The run that was opened."""
+        epoch = checkpoint_epoch(opened.run.checkpoint(opened.weights))
+        return cls(str(opened.run.path), opened.weights, epoch)
+
+
+@dataclass(frozen=True)
 class RunEvaluation:
-    """What a run scores on one labelled set."""
+    """What a run, or an ensemble of runs, scores on one labelled set."""
 
     split: str
     """"test", "dev", or the name of another file."""
@@ -41,6 +58,8 @@ class RunEvaluation:
     evaluation: Evaluation
     report: ScoreReport
     notes: tuple[str, ...]
+    members: tuple[Member, ...] = ()
+    """The runs of an ensemble; empty for one run."""
 
     def to_json(self) -> dict[str, Any]:
         """The object that `evaluate --json` prints and evaluations/ keeps."""
@@ -55,41 +74,48 @@ class RunEvaluation:
             **self.report.to_json(),
             "unknown_relations": self.labelled.unknown_relations,
             "notes": list(self.notes),
+            **({"ensemble": [dataclasses.asdict(each) for each in self.members]} if self.members else {}),
         }
 
 
-def evaluate_run(opened: OpenedRun, data: Path | None = None, split: str | None = None) -> RunEvaluation:
+def evaluate_run(
+    opened: OpenedRun,
+    data: Path | None = None,
+    split: str | None = None,
+    others: Sequence[OpenedRun] = (),
+) -> RunEvaluation:
     """Evaluate on a file, or on the split "test" or "dev" (default: test where the config names one, else dev).
 
-    A split's file must be what it was when the run was made. The result is stored under RUN/evaluations/.
-    Raises UserMistake.
+    A split's file must be what it was when the run was made. The result is stored under RUN/evaluations/. With
+    `others` it is that of an ensemble, which is no run's own and is not stored. Raises UserMistake.
     """
     if data is not None and split is not None:
         raise UserMistake("--data and --split name two sets; give one.")
     config = opened.network.config
     split = split or ("test" if config.data.test is not None else "dev")
-    if data is not None:
-        split, path, sha256 = data.name, data, file_sha256(data)
-        any_format = config.data.model_copy(update={"format": "auto"})
-        examples, cut = read_labelled(path, config.model_copy(update={"data": any_format}))
-    else:
-        path, sha256, examples, cut = _split_examples(opened, split)
-    network = opened.network
-    sentences = to_sentences(examples, network.vocabulary, late=opened.late is not None)
-    gold = gold_ids(examples, network.relations)
-    with memory_explained("to evaluate", TO_SCORE), opened.encoded(sentences, gold) as dataset:
-        labelled = labelled_set(examples, dataset, network.relations)
-        evaluation = evaluate(network.model, labelled.dataset, opened.objective)
+    check_members(opened, others)
+    for other in others if data is None else ():
+        check_same_split(opened, other, split)
+    name, path, sha256, examples, cut = _chosen(opened, data, split)
+    labelled, evaluation = _evaluated(opened, examples)
+    if others:  # each of which may read sentences in its own way
+        given = path if data is not None or split == "test" else None
+        read = [(other, _chosen(other, given, split)[3]) for other in others]
+        evaluation = together([evaluation, *(_evaluated(*each)[1] for each in read)], labelled.gold)
     report = score_report(
         counts(labelled, evaluation),
         labelled.relations,
         samples=config.scoring.bootstrap_samples,
-        details={"tokenizer": TOKENIZER},
+        details={"tokenizer": TOKENIZER, **({"ensemble": str(1 + len(others))} if others else {})},
     )
-    epoch = checkpoint_epoch(opened.run.checkpoint(opened.weights))
-    notes = _notes(labelled, cut, split, opened)
-    result = RunEvaluation(split, path, sha256, opened.weights, epoch, labelled, evaluation, report, notes)
-    _store(opened, result, data is not None)
+    members = tuple(Member.of(each) for each in (opened, *others)) if others else ()
+    epoch = None if others else checkpoint_epoch(opened.run.checkpoint(opened.weights))
+    notes = _notes(labelled, cut, name, opened)
+    result = RunEvaluation(
+        name, path, sha256, opened.weights, epoch, labelled, evaluation, report, notes, members
+    )
+    if not others:
+        _store(opened, result, data is not None)
     return result
 
 
@@ -119,13 +145,6 @@ def write_answers(path: Path, result: RunEvaluation) -> None:
     _write(path, (_answer(row[0], names[row[2]]) for row in _rows(result)), result)
 
 
-def probabilities(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Softmax over the last axis, in float64. scores: (sentences, relations)."""
-    shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
-    exponentials: NDArray[np.float64] = np.exp(shifted)
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
-
-
 def _answer(sentence_id: str, relation: str) -> str:
     for name in (sentence_id, relation):
         if name != name.strip() or "\t" in name or "\n" in name:
@@ -146,6 +165,30 @@ def _rows(result: RunEvaluation) -> Iterator[tuple[str, int, int, list[float]]]:
     shares = np.round(probabilities(result.evaluation.scores), 6).tolist()
     predicted = result.evaluation.predicted.tolist()
     return zip(result.labelled.ids, result.labelled.gold.tolist(), predicted, shares, strict=True)
+
+
+def _chosen(opened: OpenedRun, data: Path | None, split: str) -> tuple[str, Path, str, list[Example], int]:
+    """The name, the file and its SHA-256 of what is evaluated, its examples, and how many of them were cut."""
+    if data is None:
+        return split, *_split_examples(opened, split)
+    config = opened.network.config
+    any_format = config.data.model_copy(update={"format": "auto"})
+    return (
+        data.name,
+        data,
+        file_sha256(data),
+        *read_labelled(data, config.model_copy(update={"data": any_format})),
+    )
+
+
+def _evaluated(opened: OpenedRun, examples: list[Example]) -> tuple[LabelledSet, Evaluation]:
+    """The examples as the run reads them, and what its network says of them."""
+    network = opened.network
+    sentences = to_sentences(examples, network.vocabulary, late=opened.late is not None)
+    gold = gold_ids(examples, network.relations)
+    with memory_explained("to evaluate", TO_SCORE), opened.encoded(sentences, gold) as dataset:
+        labelled = labelled_set(examples, dataset, network.relations)
+        return labelled, evaluate(network.model, labelled.dataset, opened.objective)
 
 
 def _split_examples(opened: OpenedRun, split: str) -> tuple[Path, str, list[Example], int]:

@@ -15,11 +15,11 @@ from relclf.encoding.dataset import NO_GOLD
 from relclf.encoding.sentences import Sentences
 from relclf.errors import UserMistake
 from relclf.example import Example
-from relclf.prediction.evaluating import probabilities
+from relclf.prediction.ensemble import check_members, check_reads_alike, mean_probabilities
 from relclf.prediction.opening import OpenedRun, open_trained
 from relclf.prediction.reading import Encoder
 from relclf.training.device import TO_SCORE, memory_explained
-from relclf.training.evaluation import evaluate
+from relclf.training.evaluation import Evaluation, evaluate
 
 BLOCK = 4096
 """Sentences scored at a time."""
@@ -37,10 +37,15 @@ class Prediction:
 
 
 class Predictor:
-    """A trained network that labels sentences."""
+    """A trained network that labels sentences, or an ensemble of several."""
 
-    def __init__(self, opened: OpenedRun) -> None:
+    def __init__(self, opened: OpenedRun, others: Sequence[OpenedRun] = ()) -> None:
+        """Raises UserMistake where `others` do not read sentences as the first run does."""
+        check_members(opened, others)
+        for other in others:
+            check_reads_alike(opened, other)
         self._opened = opened
+        self._others = others
         network = opened.network
         encoding = network.config.encoding
         late = opened.late is not None
@@ -73,18 +78,25 @@ class Predictor:
 
     def scored(self, sentences: Sentences) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
         """Probabilities (sentences, relations) and predicted relation ids (sentences,)."""
-        opened = self._opened
         unknown = torch.full((len(sentences),), NO_GOLD, dtype=torch.int64)
-        with memory_explained("to predict", TO_SCORE), opened.encoded(sentences, unknown) as dataset:
-            evaluation = evaluate(opened.network.model, dataset, opened.objective)
-        return probabilities(evaluation.scores), evaluation.predicted
+        each = [_evaluation(one, sentences, unknown) for one in (self._opened, *self._others)]
+        shares = mean_probabilities(each)
+        return shares, shares.argmax(axis=1) if self._others else each[0].predicted
 
 
 def load(
-    run: Path | str, weights: str = "best", device: str = "auto", threads: int | None = None
+    run: Path | str,
+    weights: str = "best",
+    device: str = "auto",
+    threads: int | None = None,
+    others: Sequence[Path | str] = (),
 ) -> Predictor:
-    """The predictor of a run directory, with its `best` or `last` weights. Raises RelclfError."""
-    return Predictor(open_trained(Path(run), weights, device, threads))
+    """The predictor of a run directory, with its `best` or `last` weights. Raises RelclfError.
+
+    With `others`, run directories too, it is an ensemble: the mean of all runs' probabilities.
+    """
+    opened = [open_trained(Path(each), weights, device, threads) for each in (run, *others)]
+    return Predictor(opened[0], opened[1:])
 
 
 def ranked(relations: Sequence[str], shares: NDArray[np.float64], most: int) -> Iterator[dict[str, float]]:
@@ -101,6 +113,11 @@ def rounded(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     halves = np.abs(shares * 1e6 % 1 - 0.5) < 1e-6
     result[halves] = [round(share, 6) for share in shares[halves].tolist()]
     return result
+
+
+def _evaluation(opened: OpenedRun, sentences: Sentences, gold: torch.Tensor) -> Evaluation:
+    with memory_explained("to predict", TO_SCORE), opened.encoded(sentences, gold) as dataset:
+        return evaluate(opened.network.model, dataset, opened.objective)
 
 
 def _example(value: Mapping[str, Any] | Example, place: int) -> Example:

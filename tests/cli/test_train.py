@@ -148,6 +148,20 @@ def test_evaluate_prints_scores_with_intervals_and_signatures(config: Path) -> N
     assert as_json["split"] == "dev"
 
 
+def test_an_ensemble_is_shown_as_one_and_its_labels_too(config: Path) -> None:
+    runner.invoke(app, ["train", "-c", str(config), "--quiet", "--seeds", "2"])
+    runs = ["runs/tiny-seed-1-001", "--with", "runs/tiny-seed-2-001"]
+    result = runner.invoke(app, ["evaluate", *runs])
+    assert result.exit_code == 0, result.stderr
+    first, second, third = result.stdout.splitlines()[:3]
+    assert first == "ensemble of 2 runs · dev · 12 sentences · best weights"
+    assert second.startswith("  runs/tiny-seed-1-001, epoch ")
+    assert third.startswith("  runs/tiny-seed-2-001, epoch ")
+    assert "|ensemble:2|" in result.stdout
+    labelled = runner.invoke(app, ["predict", *runs, "train.jsonl", "-o", "out.jsonl"])
+    assert "60 sentences labelled by an ensemble of 2 runs: out.jsonl" in labelled.stderr
+
+
 def test_predict_answers_on_standard_output_and_from_standard_input(config: Path) -> None:
     runner.invoke(app, ["train", "-c", str(config), "--quiet"])
     corpus = (config.parent / "train.jsonl").read_bytes()
