@@ -144,6 +144,19 @@ class EncodingConfig(Section):
         description="what to do with a longer sentence: `refuse`, or cut a `window` of `max_length` tokens "
         "around both mentions (counted and said).",
     )
+    span: CountOrZero | None = Field(
+        default=None,
+        description="read no more than this many tokens before the first mention and after the second; null: all.",
+    )
+    mask_mentions: bool = Field(
+        default=False,
+        description="read `[HEAD]` and `[TAIL]` in place of each word of the mentions, where their names would give "
+        "the relation away.",
+    )
+    markers: bool = Field(
+        default=False,
+        description="read `<head>` and `</head>`, `<tail>` and `</tail>` as words around the mentions.",
+    )
     vectors: VectorSources | None = Field(
         default=None,
         description="word vectors: text (GloVe, word2vec, fastText), `.bin` (word2vec), `.npy`, or "
@@ -180,10 +193,11 @@ class EncodingConfig(Section):
 class CnnConfig(Section):
     """A convolutional network over word and position embeddings; `docs/models.md` draws what each key changes."""
 
-    name: Literal["cnn", "pcnn"] = Field(
+    name: Literal["cnn", "pcnn", "attention_cnn"] = Field(
         default="cnn",
         description="which network: `cnn` pools over the whole sentence (Zeng et al. 2014), `pcnn` over the tokens "
-        "up to the end of the first mention, up to that of the second, and after both (Zeng et al. 2015).",
+        "up to the end of the first mention, up to that of the second, and after both (Zeng et al. 2015); "
+        "`attention_cnn` has besides, for each mention, a mean of the words that attend to it (Shen and Huang 2016).",
     )
     word_dim: Count = Field(default=50, description="width of the word embedding.")
     word_std: Positive = Field(
@@ -191,7 +205,12 @@ class CnnConfig(Section):
         description="standard deviation of the initial word embedding, for words that `encoding.vectors` lacks.",
     )
     position_dim: CountOrZero = Field(
-        default=5, description="width of each of the two position embeddings; 0 leaves them out."
+        default=5, description="width of each of the two position inputs; 0 leaves them out."
+    )
+    positions: Literal["embedding", "sinusoid"] = Field(
+        default="embedding",
+        description="what stands for a relative position: a row that is learned, or the sines and cosines of Vaswani "
+        "et al. 2017, which are not.",
     )
     windows: Annotated[tuple[Annotated[int, Field(ge=1)], ...], Field(strict=False, min_length=1)] = Field(
         default=(3,), description="widths of the filters, in tokens."
@@ -224,7 +243,8 @@ class CnnConfig(Section):
     @property
     def features(self) -> int:
         """Numbers of a sentence that the last layers are given."""
-        return self.pooled + 6 * self.word_dim * self.mention_features
+        mentions, attended = self.mention_features, self.name == "attention_cnn"
+        return self.pooled + (6 * mentions + 2 * attended) * self.word_dim
 
 
 class Adam(Section):

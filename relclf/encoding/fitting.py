@@ -27,10 +27,11 @@ def fit_length(example: Example, max_length: int, too_long: str) -> Example:
             f"more than encoding.max_length ({max_length}). Raise it, or leave the sentence out."
         )
     start = min(max(0, first - spare // 2), length - max_length)
-    return _crop(example, start, start + max_length)
+    return crop(example, start, start + max_length)
 
 
-def _crop(example: Example, start: int, end: int) -> Example:
+def crop(example: Example, start: int, end: int) -> Example:
+    """The tokens from `start` to `end`, in which both mentions are."""
     return Example(
         example.id,
         example.tokens[start:end],

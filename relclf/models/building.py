@@ -10,11 +10,10 @@ from torch import Tensor, nn
 from relclf.config.schema import ExperimentConfig
 from relclf.encoding.vocabulary import FIRST_WORD_ID, PAD_ID, Vocabulary
 from relclf.encoding.word_vectors.lookup import WordVectors
+from relclf.models.attention_cnn import AttentionCnn
 from relclf.models.cnn import Cnn
-from relclf.models.layers import WordEmbedding
+from relclf.models.layers import POSITION_STD, WordEmbedding
 from relclf.models.pcnn import Pcnn
-
-POSITION_STD = 0.1
 
 
 def build_model(
@@ -40,6 +39,8 @@ def build_model(
                 return Cnn(config.model, words, positions, relations, unscored)
             case "pcnn":
                 return Pcnn(config.model, words, positions, relations, unscored)
+            case "attention_cnn":
+                return AttentionCnn(config.model, words, positions, relations, unscored)
 
 
 @torch.no_grad()
@@ -64,7 +65,7 @@ def initialise(
         _copy_vectors(model.words.weight, vocabulary, vectors)
     model.words.weight[PAD_ID] = 0
     for positions in (model.head_positions, model.tail_positions):
-        if positions is not None:
+        if isinstance(positions, nn.Embedding):
             positions.weight.normal_(0, POSITION_STD, generator=generator)
             positions.weight[0] = 0
     for layer in [each for each in model.modules() if isinstance(each, nn.Linear)]:

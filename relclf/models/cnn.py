@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from relclf.config.schema import CnnConfig
 from relclf.encoding.batches import Batch
-from relclf.models.layers import WordEmbedding, dropout, with_unknown_words
+from relclf.models.layers import Sinusoids, WordEmbedding, dropout, with_unknown_words
 from relclf.models.mentions import mention_vectors
 from relclf.models.word_projection import find_symbols, pooled_filters
 
@@ -40,8 +40,8 @@ class Cnn(nn.Module):
         super().__init__()
         self.words = words
         width = config.word_dim + 2 * config.position_dim
-        self.head_positions = _position_embedding(positions, config.position_dim)
-        self.tail_positions = _position_embedding(positions, config.position_dim)
+        self.head_positions = _position_table(positions, config)
+        self.tail_positions = _position_table(positions, config)
         self.filters = nn.ModuleList(nn.Linear(width * window, config.filters) for window in config.windows)
         self.hidden = nn.Linear(config.features, config.hidden) if config.hidden else None
         self.output = nn.Linear(config.hidden or config.features, relations)
@@ -67,7 +67,7 @@ class Cnn(nn.Module):
         return scores
 
     def features(self, batch: Batch, dropout_generator: torch.Generator | None = None) -> Tensor:
-        """The first half: pooled activations window by window, then the mentions' vectors, (batch, config.features).
+        """The first half: pooled activations window by window, then what stands beside, (batch, config.features).
 
         On a CPU each distinct word is projected once (word_projection.py has the derivation), if the maximum
         may be taken before the activation and no number of an embedding is dropped by itself.
@@ -90,9 +90,8 @@ class Cnn(nn.Module):
         for window, bank in self._banks():
             pooled = pooled_filters(in_pieces, tables, bank.weight, window)  # (pieces * batch, filters)
             features += self._activation(self.filled(pooled + bank.bias)).chunk(len(pieces))
-        if self._config.mention_features:
-            words = functional.embedding(symbols.word_places, tables[0])
-            features.append(mention_vectors(words, batch, self._inside))
+        if self._config.features > self._config.pooled:
+            features += self.beside(functional.embedding(symbols.word_places, tables[0]), batch)
         return torch.cat(features, dim=1)
 
     def features_of_windows(self, batch: Batch, dropout_generator: torch.Generator | None = None) -> Tensor:
@@ -110,9 +109,7 @@ class Cnn(nn.Module):
             else:
                 outputs = self._activation(outputs)
                 features += [self.filled((outputs + each).amax(dim=1)) for each in outside]
-        if self._config.mention_features:
-            words = tokens[:, :, : self._config.word_dim]
-            features.append(mention_vectors(words, batch, self._inside))
+        features += self.beside(tokens[:, :, : self._config.word_dim], batch)
         return torch.cat(features, dim=1)
 
     def pieces(self, batch: Batch) -> list[Tensor]:
@@ -122,6 +119,12 @@ class Cnn(nn.Module):
     def filled(self, pooled: Tensor) -> Tensor:
         """Maxima with what stands for the maximum of no token, which is -inf; each sentence has tokens."""
         return pooled
+
+    def beside(self, words: Tensor, batch: Batch) -> list[Tensor]:
+        """The features that stand beside the maxima, (batch, some width) each; words: (batch, length, word width)."""
+        if not self._config.mention_features:
+            return []
+        return [mention_vectors(words, batch, self._inside)]
 
     def pooled(self, batch: Batch) -> Tensor:
         """The activations after pooling alone, without what stands beside them."""
@@ -156,5 +159,9 @@ def windows_of(tokens: Tensor, window: int) -> Tensor:
     return torch.cat([padded[:, offset : offset + length] for offset in range(window)], dim=2)
 
 
-def _position_embedding(positions: int, width: int) -> nn.Embedding | None:
-    return nn.Embedding(positions, width, padding_idx=0) if width else None
+def _position_table(positions: int, config: CnnConfig) -> nn.Embedding | Sinusoids | None:
+    if config.position_dim == 0:
+        return None
+    if config.positions == "sinusoid":
+        return Sinusoids(positions, config.position_dim)
+    return nn.Embedding(positions, config.position_dim, padding_idx=0)

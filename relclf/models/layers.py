@@ -75,6 +75,34 @@ class WordEmbedding(nn.Module):
         return torch.where(is_trained[:, :, None], trained, constant)
 
 
+POSITION_STD = 0.1
+"""The spread of what stands for a position before training."""
+
+
+class Sinusoids(nn.Module):
+    """Sines and cosines of a relative position, as many as the width; nothing in it is learned.
+
+    Columns 2i and 2i + 1 are the sine and the cosine of d / 10000^(2i / width), d being the distance to the mention
+    (Vaswani et al. 2017, section 3.5), here with the spread of new position embeddings.
+    """
+
+    weight: Tensor
+
+    def __init__(self, positions: int, width: int) -> None:
+        """`positions` is the number of position ids, padding's 0 among them, whose row is zeros."""
+        super().__init__()
+        distances = torch.arange(positions, dtype=torch.float64)[:, None] - positions // 2
+        rates = 10000.0 ** (-torch.arange(0, width, 2, dtype=torch.float64) / width)
+        table = torch.stack([(distances * rates).sin(), (distances * rates).cos()], dim=2)
+        table = table.flatten(1)[:, :width] * POSITION_STD * 2**0.5
+        table[0] = 0
+        self.register_buffer("weight", table.float(), persistent=False)
+
+    def forward(self, positions: Tensor) -> Tensor:
+        """(batch, length) position ids -> (batch, length, width)."""
+        return functional.embedding(positions, self.weight)
+
+
 class RowGradient:
     """The gradient of a large table of which a batch touches few rows: one buffer, kept zero elsewhere.
 

@@ -23,6 +23,11 @@ def mention_vectors(words: Tensor, batch: Batch, inside: int) -> Tensor:
     return torch.bmm(shares, words).flatten(1)
 
 
+def mention_means(words: Tensor, batch: Batch, inside: int) -> Tensor:
+    """The mean vector of each mention alone, (batch, 2, width): of the head, then of the tail."""
+    return mention_vectors(words, batch, inside).view(len(words), 2, 3, -1)[:, :, 0]
+
+
 def _shares(mention: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:
     """(batch, 3, length): each token's share in the mention and in its neighbours. mention, mask: (batch, length)."""
     outside = mask & ~mention

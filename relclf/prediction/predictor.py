@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from relclf.data.readers.jsonl import parse_record
 from relclf.encoding.dataset import NO_GOLD
+from relclf.encoding.rewriting import Rewriting
 from relclf.encoding.sentences import Sentences
 from relclf.errors import UserMistake
 from relclf.example import Example
@@ -48,8 +49,13 @@ class Predictor:
         self._others = others
         network = opened.network
         encoding = network.config.encoding
-        late = opened.late is not None
-        self.encoder = Encoder(network.vocabulary, encoding.max_length, encoding.too_long, late)
+        self.encoder = Encoder(
+            network.vocabulary,
+            encoding.max_length,
+            encoding.too_long,
+            Rewriting.of(encoding),
+            late=opened.late is not None,
+        )
 
     @property
     def relations(self) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from relclf.data.lines import LineBlock, block_lines, display_name
 from relclf.data.readers import READERS
 from relclf.data.reading import empty_file, open_blocks
 from relclf.encoding.fitting import fit_length
+from relclf.encoding.rewriting import Rewriting
 from relclf.encoding.sentences import Sentences, to_sentences
 from relclf.encoding.vocabulary import Vocabulary
 from relclf.errors import DataError
@@ -22,6 +23,7 @@ BLOCKS_ALONE = 8
 """Blocks read before processes are started to read the others: shorter files are done by then."""
 _RECORDS = 256
 """Of a format whose lines belong together, read and encoded at a time."""
+AS_IT_IS = Rewriting()
 
 
 @dataclass(frozen=True)
@@ -31,6 +33,7 @@ class Encoder:
     vocabulary: Vocabulary
     max_length: int
     too_long: str
+    rewriting: Rewriting = AS_IT_IS
     late: bool = False
     """Whether words that the vocabulary lacks are kept apart, to be looked up in word vectors."""
 
@@ -39,8 +42,8 @@ class Encoder:
         return to_sentences(examples, self.vocabulary, late=self.late)
 
     def fitted(self, example: Example) -> Example:
-        """The example, cut to the run's max_length where its config says so. Raises DataError."""
-        return fit_length(example, self.max_length, self.too_long)
+        """The example as the run reads it, cut to its max_length where its config says so. Raises DataError."""
+        return fit_length(self.rewriting(example), self.max_length, self.too_long)
 
 
 class EncodedBlock(NamedTuple):

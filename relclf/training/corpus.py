@@ -10,6 +10,7 @@ from relclf.data.hashing import file_sha256
 from relclf.data.reading import read_examples
 from relclf.data.splitting import stratified_split
 from relclf.encoding.fitting import fit_length
+from relclf.encoding.rewriting import Rewriting
 from relclf.encoding.word_vectors.lookup import VectorSource
 from relclf.encoding.word_vectors.sources import open_sources, source_sha256
 from relclf.errors import DataError, UserMistake
@@ -66,11 +67,13 @@ def read_labelled(path: Path, config: ExperimentConfig) -> tuple[list[Example], 
     """The examples of a file, each with a relation and no longer than max_length, and how many were cut."""
     examples: list[Example] = []
     cut = 0
+    rewriting = Rewriting.of(config.encoding)
     for example in read_examples(path, config.data.format, offsets=False):
         if example.relation is None:
             raise DataError(
                 f"{example.source}: no relation. Training and evaluation need one for every sentence."
             )
+        example = rewriting(example)
         fitted = fit_length(example, config.encoding.max_length, config.encoding.too_long)
         cut += fitted is not example
         examples.append(fitted)

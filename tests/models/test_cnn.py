@@ -30,6 +30,7 @@ NETWORKS = [
     {"windows": [3], "position_dim": 0},
     {"windows": [3, 4], "activation": "relu"},
     {"windows": [2, 3], "activation": "gelu"},
+    {"windows": [2, 3], "positions": "sinusoid", "position_dim": 4},
     {"windows": [3], "mention_features": True},
     {"windows": [1], "mention_features": True, "position_dim": 0, "activation": "gelu"},
     {"windows": [3, 4], "hidden": 7, "mention_features": True},

@@ -1,9 +1,11 @@
-"""Dropout draws from its own generator and keeps the expected value."""
+"""Dropout draws from its own generator and keeps the expected value; sinusoids are the formula."""
+
+import math
 
 import pytest
 import torch
 
-from relclf.models.layers import dropout
+from relclf.models.layers import Sinusoids, dropout
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
@@ -39,3 +41,16 @@ def test_the_gradient_passes_only_where_a_value_was_kept():
     dropped = dropout(values, 0.5, torch.Generator().manual_seed(0))
     dropped.sum().backward()
     assert torch.equal(values.grad, dropped.detach())
+
+
+@pytest.mark.parametrize("width", [4, 5])
+def test_sinusoids_are_those_of_vaswani_et_al_with_the_spread_of_position_embeddings(width):
+    table = Sinusoids(positions=22, width=width)
+    assert not table.weight[0].any()
+    assert list(table.parameters()) == [] and not table.state_dict()
+    for position in range(1, 22):
+        distance = position - 11  # 10 tokens either way
+        for column in range(width):
+            angle = distance / 10000 ** (column // 2 * 2 / width)
+            expected = math.sqrt(2) * 0.1 * (math.cos(angle) if column % 2 else math.sin(angle))
+            assert table.weight[position, column].item() == pytest.approx(expected, abs=1e-7)

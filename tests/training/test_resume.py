@@ -167,8 +167,15 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "plain shuffling": {"training__bucket_batches": 1},
     "mention features, hidden layer": {"model__mention_features": True, "model__hidden": 5},
     "pcnn": {"model__name": "pcnn"},
+    "attention": {"model__name": "attention_cnn"},
     "ranking loss": {"training__loss": {"name": "ranking"}},
     "label smoothing": {"training__loss": {"label_smoothing": 0.1}},
+    "sinusoids": {"model__positions": "sinusoid"},
+    "cut, masked, marked": {
+        "encoding__span": 1,
+        "encoding__mask_mentions": True,
+        "encoding__markers": True,
+    },
     "gelu": {"model__activation": "gelu"},
     "dropped words and embeddings": {"model__word_dropout": 0.3, "model__embedding_dropout": 0.3},
 }
