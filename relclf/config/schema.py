@@ -236,6 +236,11 @@ class CnnConfig(Section):
     dropout: Probability = Field(default=0.5, description="dropout after pooling, mention features included.")
 
     @property
+    def reads_positions(self) -> bool:
+        """Whether the network is told where the mentions are, in any way but by words."""
+        return self.position_dim > 0 or self.mention_features or self.name in ("pcnn", "attention_cnn")
+
+    @property
     def pooled(self) -> int:
         """Numbers of a sentence that pooling gives."""
         return self.filters * len(self.windows) * (3 if self.name == "pcnn" else 1)

@@ -226,7 +226,8 @@ def too_simple(config: ConfigEvidence) -> Finding | None:
 
 def positions_unused(config: ConfigEvidence) -> Finding | None:
     """Whether the network is told where the mentions are; None where it is."""
-    if config.config.model.position_dim:
+    encoding = config.config.encoding
+    if config.config.model.reads_positions or encoding.markers or encoding.mask_mentions:
         return None
     return Finding(
         "watch",

@@ -135,7 +135,7 @@ def ablate(
     whole = evaluate(model, dev.dataset, objective)
     without = []
     for name in ABLATIONS:
-        if name == "positions" and model.head_positions is None:
+        if name == "positions" and not model.reads_positions:
             continue
         evaluation = evaluate(model, left_out(dev.dataset, name, max_distance), objective)
         fall = difference(dev, [evaluation.predicted], [whole.predicted], seed)

@@ -70,7 +70,7 @@ def initialise(
             positions.weight[0] = 0
     for layer in [each for each in model.modules() if isinstance(each, nn.Linear)]:
         bound = 1 / math.sqrt(layer.weight[0].numel())
-        for parameter in (layer.weight, layer.bias):
+        for parameter in layer.parameters():
             nn.init.uniform_(parameter, -bound, bound, generator=generator)
 
 

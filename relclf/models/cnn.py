@@ -130,6 +130,11 @@ class Cnn(nn.Module):
         """The activations after pooling alone, without what stands beside them."""
         return self.features(batch)[:, : self._config.pooled]
 
+    @property
+    def reads_positions(self) -> bool:
+        """Whether anything depends on the relative positions of a batch."""
+        return self._config.reads_positions
+
     def watched_weights(self) -> list[nn.Parameter]:
         """The weights whose update ratio is recorded: convolutions and output; a single number has no spread."""
         return [

@@ -3,11 +3,14 @@
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from relclf.diagnosis.bench import Bench
+from relclf.diagnosis.findings import Finding
 from relclf.diagnosis.probes import (
     Ablated,
     Difference,
@@ -206,3 +209,40 @@ def test_pooled_features_are_the_networks(material: Material):
     features = pooled_features(probed.model, material.train, 1, most=7)  # type: ignore[arg-type]
     assert features.shape == (7, 8)
     assert features.abs().max() <= 1
+
+
+NETWORKS = [
+    {"model__name": "pcnn", "model__position_dim": 0},
+    {"model__name": "attention_cnn", "model__hidden": 6, "training__loss": {"name": "ranking"}},
+    {"model__mention_features": True, "model__activation": "gelu", "model__embedding_dropout": 0.2},
+    {"model__positions": "sinusoid", "model__word_dropout": 0.1, "encoding__markers": True},
+]
+
+
+@pytest.mark.parametrize("changes", NETWORKS, ids=str)
+def test_every_network_is_probed(tmp_path: Path, changes: dict[str, Any]):
+    material = prepare(tiny_config(tmp_path, **changes))
+    bench = Bench(material, lambda: None, "tiny.yaml")
+    probes = (
+        bench.first_loss,
+        bench.by_heart,
+        bench.filters_after_short_training,
+        bench.left_out_after_short_training,
+    )
+    findings = {each.check: each for probe in probes for each in probe() if isinstance(each, Finding)}
+    assert findings["too-simple"].severity == "ok"
+    assert findings["dead-filters"].severity == "ok"
+    assert findings["uninformative-input"].severity == "ok"
+    assert findings["positions-unused"].severity != "problem"
+
+
+def test_positions_are_left_out_of_networks_that_read_them_alone(tmp_path: Path):
+    for changes, read in (
+        ({}, False),
+        ({"model__name": "pcnn"}, True),
+        ({"model__mention_features": True}, True),
+    ):
+        material = prepare(tiny_config(tmp_path, model__position_dim=0, **changes))
+        probed = probed_network(material, 1)
+        _, parts = ablate(probed.model, dev_of(material), Objective(), DISTANCE, 1)  # type: ignore[arg-type]
+        assert ("positions" in {each.what for each in parts}) == read

@@ -79,9 +79,21 @@ def test_in_float64_the_weights_after_200_updates_are_the_plain_ones(tmp_path, o
         torch.testing.assert_close(weights(captured)[name], value, atol=1e-9, rtol=0)
 
 
+NETWORKS = [
+    {},
+    {"model__name": "pcnn", "model__mention_features": True, "training__loss": {"name": "ranking"}},
+    {"model__name": "attention_cnn", "model__hidden": 5, "training__loss": {"label_smoothing": 0.1}},
+    {"model__activation": "gelu"},
+]
+DROPPED = {"model__word_dropout": 0.2, "model__embedding_dropout": 0.2}
+"""They draw for padding too, of which captured batches have more: other numbers, and the same after a resume."""
+
+
+@pytest.mark.parametrize("network", NETWORKS, ids=str)
 @pytest.mark.parametrize("sampled", [False, True])
-def test_in_float32_the_losses_are_the_plain_ones_dropout_included(tmp_path, sampled):
+def test_in_float32_the_losses_are_the_plain_ones_dropout_included(tmp_path, sampled, network):
     options = {
+        **network,
         "training__optimizer": OPTIMIZERS[0],
         "training__schedule": {"name": "cosine", "warmup_updates": 3},
         "training__imbalance": {"weighted_sampling": sampled},
@@ -162,9 +174,10 @@ def test_a_broken_training_leaves_its_last_checkpoint_and_its_records(tmp_path, 
     assert json.loads(experiment.run.summary.read_text())["stop_reason"] == "not_finite"
 
 
+@pytest.mark.parametrize("network", [{}, DROPPED], ids=str)
 @pytest.mark.parametrize("stops", [1, 3, 8, 13])
-def test_a_captured_training_stopped_inside_an_epoch_ends_with_the_same_bits(tmp_path, stops):
-    options = {"captured": True, "training__optimizer": OPTIMIZERS[1], "model__dropout": 0.5}
+def test_a_captured_training_stopped_inside_an_epoch_ends_with_the_same_bits(tmp_path, stops, network):
+    options = {"captured": True, "training__optimizer": OPTIMIZERS[1], "model__dropout": 0.5, **network}
     whole = begun(tmp_path, name="whole", **options)
     records = list(whole.epochs())
     stopped = begun(tmp_path, name="stopped", **options)
