@@ -63,5 +63,5 @@ def open_trained(
     prepare_torch(config.training, chosen, threads or torch.get_num_threads())
     network = load_run_weights(run, open_network(run, config), weights, chosen)
     objective = objective_of(network, chosen)
-    return OpenedRun(run, network, objective, chosen, weights)
-from relclf.prediction.late_words import LateWords, late_words
+    late = late_words(run, config, len(network.vocabulary))
+    return OpenedRun(run, network, objective, chosen, weights, late)
