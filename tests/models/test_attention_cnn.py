@@ -23,7 +23,7 @@ def folder(tmp_path_factory):
 
 
 def reference_scores(model, example, options):
-    """Shen and Huang 2016, section 3: u_i = v tanh(W [w_i, e]), a = softmax(u), s = sum of a_i w_i."""
+    """Shen and Huang 2016: u_i = v tanh(W [w_i, e]), a = softmax(u), s = sum of a_i w_i."""
     outputs = reference_outputs(model, example, options)
     features = [torch.tanh(torch.stack(each)).max(dim=0).values for each in outputs]
     if options.get("mention_features"):

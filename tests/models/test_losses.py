@@ -114,7 +114,7 @@ def ranking(negative=None, **config):
 
 
 def reference_ranking_loss(scores, gold, negative):
-    """dos Santos et al. 2015, equation 1 and the constants of their table: gamma 2, m+ 2.5, m- 0.5."""
+    """dos Santos et al. 2015, equation 1 with its constants: gamma 2, m+ 2.5, m- 0.5."""
     others = [score for relation, score in enumerate(scores) if relation not in (gold, negative)]
     below = math.log(1 + math.exp(2 * (0.5 + max(others))))
     return below if gold == negative else below + math.log(1 + math.exp(2 * (2.5 - scores[gold])))
