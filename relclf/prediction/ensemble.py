@@ -49,7 +49,7 @@ def check_members(first: OpenedRun, others: Sequence[OpenedRun]) -> None:
         seen.add(other.run.path.resolve())
         if first.network.relations != other.network.relations:
             raise UserMistake(
-                f"--with {other.run.path}: its relations are not those of {first.run.path}. "
+                f"--with {other.run.path}: its relations, or the negative one, are not those of {first.run.path}. "
                 "An ensemble averages the probabilities of the same relations."
             )
 

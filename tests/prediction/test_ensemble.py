@@ -91,7 +91,7 @@ def test_a_run_with_another_dev_set_or_other_relations_or_given_twice_is_refused
     labelled = first.network.config.data.train
     assert evaluate_run(first, data=labelled, others=[other_split]).split == "train.jsonl"
     undeclared = trained(tmp_path, data__negative_relation=None)
-    with pytest.raises(UserMistake, match="its relations are not those of"):
+    with pytest.raises(UserMistake, match="its relations, or the negative one, are not those of"):
         evaluate_run(first, split="dev", others=[undeclared])
     with pytest.raises(UserMistake, match="is in the ensemble already"):
         evaluate_run(first, split="dev", others=[first])
