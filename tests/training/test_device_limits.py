@@ -43,8 +43,8 @@ def test_out_of_memory_says_what_needs_less_and_leaves_a_run_to_go_on_from(tmp_p
     model, features = experiment.state.model, experiment.state.model.features
     epochs = experiment.epochs()
     next(epochs)
-    model.features = lambda b: (
-        out_of_memory() if torch.is_grad_enabled() == (during == "training") else features(b)
+    model.features = lambda b, *dropout: (
+        out_of_memory() if torch.is_grad_enabled() == (during == "training") else features(b, *dropout)
     )
     with pytest.raises(OutOfMemory) as caught:
         next(epochs)
