@@ -10,7 +10,8 @@ from relclf.cli.console import answers
 from relclf.cli.finding_lines import print_wrapped
 from relclf.cli.formatting import loss, short_count
 from relclf.cli.score_tables import SCORE_WORDS
-from relclf.comparison.seed_tests import FEWEST_SEEDS, Spread
+from relclf.comparison.comparing import MOST_SINGLE_RUNS
+from relclf.comparison.seed_tests import FEWEST_SEEDS, Spread, seeds_for_pairs
 from relclf.comparison.sentence_tests import FEW_SENTENCES, coverage_near
 from relclf.relations import printable
 
@@ -22,6 +23,12 @@ _MOST_PAIRS = 15
 """With more, only the pairs of the group with the highest mean are printed."""
 
 
+_ONE_SEED = (
+    "This is about these networks on sentences like these. It says nothing of other seeds: another seed of the same "
+    f"config scores otherwise. Train {FEWEST_SEEDS} or more seeds of each to compare the configs."
+)
+
+
 def print_comparison(result: "Comparison") -> None:
     """The groups, what they score, the pairs with their verdicts, and which score to report."""
     console = answers()
@@ -29,7 +36,7 @@ def print_comparison(result: "Comparison") -> None:
     console.print(Text(f"relclf compare · {what} in %", "bold"))
     console.print()
     for place, group in enumerate(result.groups):
-        tried = f", best of {group.tried} variants tried" if group.tried > 1 and result.sweep is None else ""
+        tried = f", one of {group.tried} variants tried" if group.tried > 1 and result.sweep is None else ""
         seeds = f"{len(group.runs)} seed{'s' if len(group.runs) != 1 else ''}"
         _line(console, f"{_label(place)}  {printable(group.name)} ({seeds}{tried})")
     for title, lines in (
@@ -40,9 +47,12 @@ def print_comparison(result: "Comparison") -> None:
         (f"what each setting changes, in points of {what}", _effect_lines(result)),
     ):
         _section(console, title, list(lines))
-    for a, b, test in ((pair.a, pair.b, pair.test) for pair in result.run_pairs):
+    for pair in result.run_pairs:
         console.print()
-        _print_test(console, _label(a), _label(b), test)
+        adjusted = f", Holm {_p(pair.p_adjusted)}" if len(result.run_pairs) > 1 else ""
+        _print_test(console, _label(pair.a), _label(pair.b), pair.test, adjusted)
+    if result.run_pairs:
+        print_wrapped(console, _ONE_SEED)
     console.print()
     for sentence, style in _sentences(result):
         print_wrapped(console, sentence, style)
@@ -59,6 +69,7 @@ def print_paired(a: str, b: str, test: "PairedTest") -> None:
     _line(console, f"B  {_points(test.b):>6}  {printable(b)}")
     console.print()
     _print_test(console, "A", "B", test)
+    print_wrapped(console, _ONE_SEED)
 
 
 def _section(console: Console, title: str, lines: list[str]) -> None:
@@ -79,7 +90,7 @@ def _score_lines(result: "Comparison") -> Iterator[str]:
     yield f"{'':2} seeds {column}  {column}"
     for place, group in enumerate(result.groups):
         mark = "!" if group.conditions_differ else " "
-        yield f"{_label(place):<2}{mark}{len(group.scores):>5} {_scored(group.best)}  {_scored(group.last)}"
+        yield f"{_label(place):<2}{mark}{len(group.scores):>5} {_scored(group.best)}  {_scored(group.last)}".rstrip()
 
 
 def _course_lines(result: "Comparison") -> Iterator[str]:
@@ -167,14 +178,17 @@ def _effect_lines(result: "Comparison") -> Iterator[str]:
         key = each.key
 
 
-def _print_test(console: Console, a: str, b: str, test: "PairedTest") -> None:
+def _print_test(console: Console, a: str, b: str, test: "PairedTest", adjusted: str = "") -> None:
     """The test of two single runs or files in sentences."""
     _line(
         console,
         f"{a} - {b}   {_signed(test.difference)} points   95 % interval {_signed(test.low)} to {_signed(test.high)}"
-        f"   p {_p(test.p_value)}",
+        f"   p {_p(test.p_value)}{adjusted}",
         "bold",
     )
+    if not test.differing:
+        print_wrapped(console, "Both label every sentence alike: these sentences cannot tell them apart.")
+        return
     print_wrapped(
         console,
         f"{test.differing:,} of {test.sentences:,} sentences are labelled differently. p: paired approximate "
@@ -188,11 +202,6 @@ def _print_test(console: Console, a: str, b: str, test: "PairedTest") -> None:
             f"samples of {size} sentences.",
             "yellow",
         )
-    print_wrapped(
-        console,
-        "This is about these two networks on sentences like these. It says nothing of other seeds: another seed of the "
-        f"same config scores otherwise. Train {FEWEST_SEEDS} or more seeds of each to compare the configs.",
-    )
 
 
 def _sentences(result: "Comparison") -> Iterator[tuple[str, str]]:
@@ -216,9 +225,17 @@ def _sentences(result: "Comparison") -> Iterator[tuple[str, str]]:
 def _about_pairs(result: "Comparison") -> Iterator[tuple[str, str]]:
     if not result.pairs:
         if len(result.groups) == 1:
-            yield "One group: nothing to compare it with. Name a second run, folder or variant.", "yellow"
+            yield (
+                "One group: all these runs have one config, seeds apart. Name others to compare it with.",
+                "yellow",
+            )
         elif not result.run_pairs:
             yield "No two groups have two seeds or more each, so nothing can be tested over seeds.", "yellow"
+        if sum(len(group.runs) == 1 for group in result.groups) > MOST_SINGLE_RUNS:
+            yield (
+                f"More than {MOST_SINGLE_RUNS} single runs: name fewer to test them on their sentences.",
+                "yellow",
+            )
         return
     if (shown := len(_shown_pairs(result))) < len(result.pairs):
         yield (
@@ -238,7 +255,8 @@ def _about_pairs(result: "Comparison") -> Iterator[tuple[str, str]]:
         )
     if any(pair.verdict == "cannot be shown" for pair in result.pairs):
         yield (
-            "With so many pairs these seeds cannot show any difference: name fewer groups, or train more seeds.",
+            f"With {len(result.pairs)} pairs these seeds cannot show any difference: name fewer groups, or train "
+            f"{seeds_for_pairs(len(result.pairs))} seeds of each.",
             "yellow",
         )
     if result.detect is not None:
@@ -263,13 +281,15 @@ def _which_score(result: "Comparison") -> str:
     if on_dev:
         return (
             f"{measured}. On dev the best is the highest of many epochs, and too good for that reason: report the "
-            "best epoch's score on test (--split test)."
+            "best epoch's score on test."
         )
-    within = gap.low is not None and gap.high is not None and gap.low <= 0 <= gap.high
-    verdict = ", no more than the seeds' noise" if within else ""
+    if not (gap.mean or gap.sd):
+        measured = f"Best against last: the same epoch, {runs}"
+    elif gap.low is not None and gap.high is not None and gap.low <= 0 <= gap.high:
+        measured += ", no more than the seeds' noise"
     return (
-        f"{measured}{verdict}. Report the best epoch's: dev picked that epoch, so test had no part in it; and of every "
-        "group the same."
+        f"{measured}. Report the best epoch's: dev picked that epoch, so test had no part in it; and of every group "
+        "the same."
     )
 
 

@@ -26,6 +26,8 @@ from relclf.errors import UserMistake
 
 Verdict = Literal["a", "b", "not shown", "too few seeds", "cannot be shown"]
 TENFOLD = 10.0
+MOST_SINGLE_RUNS = 6
+"""With more, no two of them are tested on their sentences: a sweep of one seed has a pair too many."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +88,8 @@ class RunPair:
     a: int
     b: int
     test: PairedTest
+    p_adjusted: float
+    """By Holm, over all pairs of single runs."""
 
 
 @dataclass(frozen=True)
@@ -145,7 +149,7 @@ def compare(
         groups=tuple(results),
         mismatches=tuple(differing),
         pairs=tuple(_pairs(results, detect)),
-        run_pairs=tuple(_run_pairs(groups, results, question)),
+        run_pairs=tuple(_run_pairs(gathered, question)),
         best_minus_last=spread(gaps),
         sweep=kind,
         expected_best=tuple(_expected_best(results) if kind == "random" else ()),
@@ -158,8 +162,8 @@ def compare(
 
 
 def needs_sentences(gathered: Gathered) -> bool:
-    """Whether two groups have one run each, which only their sentences can compare."""
-    return sum(len(group.runs) == 1 for group in gathered.groups) > 1
+    """Whether groups have one run each, which only their sentences can compare."""
+    return 2 <= sum(len(group.runs) == 1 for group in gathered.groups) <= MOST_SINGLE_RUNS
 
 
 def _refuse(differing: Sequence[Mismatch], names: Sequence[str]) -> None:
@@ -286,17 +290,22 @@ def _pair(
     )
 
 
-def _run_pairs(groups: Sequence[Group], results: Sequence[GroupResult], question: Question) -> list[RunPair]:
+def _run_pairs(gathered: Gathered, question: Question) -> list[RunPair]:
     """Every two groups of one run each, by what their best epochs say of the sentences."""
-    places = [p for p, group in enumerate(groups) if len(group.runs) == 1 and results[p].scores]
-    said = {place: best_predictions(groups[place].runs[0], question.split) for place in places}
-    found = []
-    for a, b in combinations(places, 2):
-        relations, (gold, one, other) = as_ids(
-            said[a], said[b], groups[a].runs[0].config.data.negative_relation
-        )
-        found.append(RunPair(a, b, paired_test(question.score, gold, one, other, relations)))
-    return found
+    if not needs_sentences(gathered):
+        return []
+    single = {
+        place: group.runs[0]
+        for place, group in enumerate(gathered.groups)
+        if len(group.runs) == 1 and group.runs[0].best is not None
+    }
+    said = {place: best_predictions(run, question.split) for place, run in single.items()}
+    tests = []
+    for a, b in combinations(single, 2):
+        relations, (gold, one, other) = as_ids(said[a], said[b], single[a].config.data.negative_relation)
+        tests.append((a, b, paired_test(question.score, gold, one, other, relations)))
+    adjusted = holm([test.p_value for _, _, test in tests])
+    return [RunPair(a, b, test, p) for (a, b, test), p in zip(tests, adjusted, strict=True)]
 
 
 def _expected_best(results: Sequence[GroupResult]) -> list[ExpectedBest]:
@@ -328,7 +337,7 @@ def _notes(group: Group, result: GroupResult) -> list[str]:
             notes.append(f"{group.name}: {_seeds(seeds)} {meaning}")
     if seeds := [run.seed for run in result.runs if run.best is None]:
         notes.append(f"{group.name}: {_seeds(seeds)} left out, without a score (no complete epoch)")
-    if group.sweep is not None and len(group.runs) < group.sweep.seeds:
+    if group.sweep is not None and group.whole and len(group.runs) < group.sweep.seeds:
         notes.append(f"{group.name}: {len(group.runs)} of the sweep's {group.sweep.seeds} seeds")
     return notes
 

@@ -53,6 +53,8 @@ class Group:
     runs: tuple[Run, ...]
     sweep: Sweep | None = None
     variant: str | None = None
+    whole: bool = False
+    """All runs of a folder were asked for, not single ones."""
 
     @property
     def tried(self) -> int:
@@ -136,7 +138,7 @@ def read_sweep(path: Path) -> Sweep:
 def _variants(sweep: Sweep) -> list[Group]:
     """A group for each variant that has runs."""
     groups = [
-        Group(name, tuple(_runs_in(sweep.path / name)), sweep, name)
+        Group(name, tuple(_runs_in(sweep.path / name)), sweep, name, whole=True)
         for name in sweep.variants
         if (sweep.path / name).is_dir()
     ]
@@ -158,7 +160,7 @@ def _best_on_dev(variants: Sequence[Group]) -> Group:
         )
     best = max(known, key=lambda each: each[0])[1]
     assert best.sweep is not None
-    return replace(best, name=f"{best.sweep.name}/{best.name} (best of {best.tried} on dev)")
+    return replace(best, name=f"{best.sweep.name}/{best.name}, best on dev")
 
 
 def dev_mean(group: Group) -> float | None:
@@ -179,7 +181,7 @@ def _folder(path: Path) -> Group:
         raise UserMistake(f"{path}: not a run, and no runs lie in it. relclf runs lists the runs there are.")
     _check_one_config(path, runs, sweep)
     variant = path.absolute().name if sweep else None
-    return Group(variant or str(path), runs, sweep, variant)
+    return Group(variant or str(path), runs, sweep, variant, whole=True)
 
 
 def _runs_in(path: Path) -> Iterator[Run]:
@@ -225,10 +227,11 @@ def _refuse_repeated(groups: Sequence[Group]) -> None:
                     "Give one of them. To compare two versions of a program, put the runs of each into a folder."
                 )
             seen[seed] = path
-    places = [run.directory.path.resolve() for group in groups for run in group.runs]
-    for path in places:
-        if places.count(path) > 1:
+    named: set[Path] = set()
+    for path in (run.directory.path for group in groups for run in group.runs):
+        if path.resolve() in named:
             raise UserMistake(f"{path}: is in two of the groups. Name each run once.")
+        named.add(path.resolve())
 
 
 def _place(group: Group, paths: Sequence[Path]) -> int:

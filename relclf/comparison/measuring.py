@@ -222,4 +222,7 @@ def _evaluation(run: Run, split: Split, weights: Weights) -> Path:
 
 
 def _predictions(run: Run, split: Split) -> Path:
-    return run.directory.dev_predictions if split == "dev" else run.directory.evaluations / "test.best.jsonl"
+    """predictions.dev.jsonl of the training, or what an evaluation has left."""
+    of_training = run.directory.dev_predictions
+    evaluated = run.directory.evaluations / f"{split}.best.jsonl"
+    return of_training if split == "dev" and of_training.is_file() else evaluated

@@ -74,6 +74,11 @@ def smallest_p(n_a: int, n_b: int) -> float:
     return min(1.0, (2 if n_a == n_b else 1) / splits) if splits <= _EXACT_UP_TO else 1 / (1 + _DRAWN_SPLITS)
 
 
+def seeds_for_pairs(pairs: int) -> int:
+    """The fewest seeds a group with which a difference can be shown at all among so many pairs."""
+    return next(k for k in range(FEWEST_SEEDS, _MOST_SEEDS) if pairs * 2 / math.comb(2 * k, k) <= ALPHA)
+
+
 def holm(p_values: Sequence[float]) -> list[float]:
     """The p values adjusted for their number, so that one false verdict among all has a chance of 5 % (Holm 1979)."""
     adjusted, highest = [0.0] * len(p_values), 0.0
