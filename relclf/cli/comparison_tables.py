@@ -210,7 +210,7 @@ def _sentences(result: "Comparison") -> Iterator[tuple[str, str]]:
     yield _which_score(result), ""
     if any(group.tried > 1 for group in result.groups) and result.question.split == "dev":
         yield (
-            "Variants are chosen on dev, so the chosen one's dev score is too good: report its score on test.",
+            "A variant that was chosen on dev has too good a dev score as well; --split test shows test.",
             "",
         )
     for mismatch in result.mismatches:
