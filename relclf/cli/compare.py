@@ -52,7 +52,7 @@ def compare(
     ] = "auto",
     json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
-    """Say which group of runs is better over seeds, and how sure that is.
+    """Say which runs are better over seeds, and how sure that is.
 
     A group is all seeds of one config. Missing evaluations are made, and kept in RUN/evaluations/.
     """

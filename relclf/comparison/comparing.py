@@ -155,8 +155,9 @@ def compare(
         expected_best=tuple(_expected_best(results) if kind == "random" else ()),
         effects=tuple(_effects(gathered, results) if kind == "grid" else ()),
         detect=detect,
-        notes=tuple(
-            note for group, result in zip(groups, results, strict=True) for note in _notes(group, result)
+        notes=(
+            *(note for group, result in zip(groups, results, strict=True) for note in _notes(group, result)),
+            *_machines(groups),
         ),
     )
 
@@ -340,6 +341,20 @@ def _notes(group: Group, result: GroupResult) -> list[str]:
     if group.sweep is not None and group.whole and len(group.runs) < group.sweep.seeds:
         notes.append(f"{group.name}: {len(group.runs)} of the sweep's {group.sweep.seeds} seeds")
     return notes
+
+
+def _machines(groups: Sequence[Group]) -> list[str]:
+    """Seconds compare only where one kind of machine counted them."""
+    environments = [run.environment for group in groups for run in group.runs]
+    names = {
+        f"{each.get('device_name') or each.get('device')} ({each.get('threads')} threads)"
+        for each in environments
+    }
+    return (
+        [f"seconds do not compare: the runs were made on {' and '.join(sorted(names))}"]
+        if len(names) > 1
+        else []
+    )
 
 
 def _seeds(seeds: Sequence[int]) -> str:

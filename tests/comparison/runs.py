@@ -47,7 +47,9 @@ def write_run(
     config = config_from_mapping(values, path.parent, overrides)
     path.mkdir(parents=True)
     (path / "config.yaml").write_text(dump_config(config, path), encoding="utf-8")
-    write_json(path / "environment.json", {"format": 1})
+    write_json(
+        path / "environment.json", {"format": 1, "device": "cpu", "threads": config.training.threads or 1}
+    )
     each = records([*rising(19), 0.7] if dev is None else dev, updates=updates)
     each = [replace(record, seconds=2.0) for record in each]
     write_records(path / "records.jsonl", each)

@@ -209,6 +209,14 @@ def test_runs_that_ended_badly_count_and_are_named(tmp_path: Path) -> None:
     assert "seed 5 left out, without a score" in notes
 
 
+def test_seconds_of_different_machines_are_named(tmp_path: Path) -> None:
+    a = write_group(tmp_path / "a", GOOD)
+    b = write_group(tmp_path / "b", FAIR, settings={"training.threads": 4})
+    assert compared(a, b).notes == (
+        "seconds do not compare: the runs were made on cpu (1 threads) and cpu (4 threads)",
+    )
+
+
 def test_an_evaluation_of_another_epoch_or_file_is_made_anew(tmp_path: Path) -> None:
     run = write_run(tmp_path / "run")
     gathered, question = gather([run]), Question("test")
