@@ -27,7 +27,7 @@ from relclf.comparison.seed_tests import (
     permutation_p,
     welch_interval,
 )
-from relclf.comparison.sentence_tests import paired_test
+from relclf.comparison.sentence_tests import FEW_OF_A_RELATION, paired_test
 from relclf.config.loading import load_config
 from relclf.relations import RelationSet
 from relclf.scoring.metrics import Values, confusion_matrix, score
@@ -145,6 +145,28 @@ def sentences_different(options: argparse.Namespace) -> Iterator[Row]:
             yield {"score": name, "difference": f"{100 * abs(true):.2f}", **_shares(found)}
 
 
+def rare_relations(options: argparse.Namespace) -> Iterator[Row]:
+    """Macro-F1 of the pair nearest to 1 point, on the population without relations of few sentences in a sample."""
+    gold, systems, relations = _population(options.tacrev)
+    sentences = np.bincount(gold, minlength=len(relations))
+    for least in (0, FEW_OF_A_RELATION):
+        often = np.flatnonzero(sentences * SENTENCES >= least * len(gold))
+        kept = np.isin(gold, often)
+        there, said = gold[kept], systems[:, kept]
+        own = [_score("macro_f1", there, system, relations) for system in said]
+        a, b = min(
+            combinations(range(len(said)), 2), key=lambda pair: abs(abs(own[pair[0]] - own[pair[1]]) - 0.01)
+        )
+        generator = np.random.default_rng(1)
+        found = []
+        for _ in range(options.draws):
+            at = generator.integers(len(there), size=SENTENCES)
+            test = _test("macro_f1", there[at], said[a][at], said[b][at], relations)
+            found.append((test.p_value <= ALPHA, test.low <= own[a] - own[b] <= test.high))
+        row = {"sentences of each relation, expected": f"{least} or more", "relations": len(often)}
+        yield {**row, "intervals that hold it": _shares(found)["intervals that hold it"]}
+
+
 def few_sentences(options: argparse.Namespace) -> Iterator[Row]:
     """Two runs of the A/A part, at random, on so many of their test sentences; the truth is that of all of them."""
     gathered = gather(_runs(options))
@@ -171,6 +193,7 @@ _PARTS: dict[str, Callable[[argparse.Namespace], Iterator[Row]]] = {
     "power-claimed": power_claimed,
     "sentences-alike": sentences_alike,
     "sentences-different": sentences_different,
+    "rare-relations": rare_relations,
     "few-sentences": few_sentences,
 }
 

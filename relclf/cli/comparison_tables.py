@@ -12,7 +12,7 @@ from relclf.cli.formatting import loss, short_count
 from relclf.cli.score_tables import SCORE_WORDS
 from relclf.comparison.comparing import MOST_SINGLE_RUNS
 from relclf.comparison.seed_tests import FEWEST_SEEDS, Spread, seeds_for_pairs
-from relclf.comparison.sentence_tests import FEW_SENTENCES, coverage_near
+from relclf.comparison.sentence_tests import FEW_OF_A_RELATION, FEW_SENTENCES, RARE_COVERAGE, coverage_near
 from relclf.relations import printable
 
 if TYPE_CHECKING:
@@ -200,6 +200,14 @@ def _print_test(console: Console, a: str, b: str, test: "PairedTest", adjusted: 
             console,
             f"few sentences: such a 95 % interval was measured to hold the true difference in {100 * share:.0f} % of "
             f"samples of {size} sentences.",
+            "yellow",
+        )
+    elif test.rare_relations:
+        print_wrapped(
+            console,
+            f"rare relations: {test.rare_relations} have fewer than {FEW_OF_A_RELATION} gold sentences; with such a "
+            f"95 % interval of a macro average was measured to hold the true difference in {100 * RARE_COVERAGE:.0f} % "
+            "of samples.",
             "yellow",
         )
 

@@ -118,6 +118,13 @@ def test_a_score_that_is_not_defined_is_refused() -> None:
         paired_test("semeval2010", gold, a, b, RELATIONS)
 
 
+def test_relations_of_few_sentences_are_counted_where_a_macro_average_has_them() -> None:
+    gold = np.array([0] * 50 + [1] * 4 + [2] * 46)
+    a, b = gold.copy(), np.zeros_like(gold)
+    assert paired_test("macro_f1", gold, a, b, RELATIONS, samples=100).rare_relations == 1
+    assert paired_test("accuracy", gold, a, b, RELATIONS, samples=100).rare_relations == 0
+
+
 def test_cells_hold_every_sentence_once() -> None:
     gold, a, b = systems()
     cells = paired_counts(gold, a, b, 3)
