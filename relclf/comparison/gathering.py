@@ -251,7 +251,7 @@ def _without_seed(config: ExperimentConfig, sweep: Sweep | None) -> ExperimentCo
         "sha256": DataHashes(),
         "split_seed": 0 if sweep is not None and sweep.resampled else data.split_seed,
     }
-    vectors = config.encoding.vectors and Path(hashes.vectors or config.encoding.vectors)
+    vectors = (Path(hashes.vectors),) if hashes.vectors else config.encoding.vectors
     return config.model_copy(
         update={
             "seed": 0,

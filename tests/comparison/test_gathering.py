@@ -43,6 +43,19 @@ def test_runs_of_one_config_may_lie_anywhere_and_run_on_any_machine(tmp_path: Pa
     assert names(near, far) == [("near and 1 more", [1, 2])]
 
 
+def test_vectors_are_the_same_where_their_hash_is(tmp_path: Path) -> None:
+    runs = [
+        write_run(
+            tmp_path / f"{seed}",
+            seed,
+            settings={"encoding.vectors": f"{name}.txt"},
+            sha256={"vectors": digest * 64},
+        )
+        for seed, name, digest in ((1, "here", "e"), (2, "there", "e"), (3, "here", "f"))
+    ]
+    assert names(*runs) == [("1 and 1 more", [1, 2]), ("3", [3])]
+
+
 def test_a_folder_of_different_configs_is_refused_with_the_keys(tmp_path: Path) -> None:
     write_run(tmp_path / "runs" / "a", 1)
     write_run(tmp_path / "runs" / "b", 2, settings={"model.filters": 50, "training.batch_size": 20})
