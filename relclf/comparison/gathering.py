@@ -171,6 +171,10 @@ def dev_mean(group: Group) -> float | None:
 
 def _folder(path: Path) -> Group:
     """A variant of a sweep, or any folder of runs."""
+    if path.is_file():
+        raise UserMistake(
+            f"{path}: a file. Name runs, folders of runs, or sweeps; files go with --predictions."
+        )
     if not path.is_dir():
         raise UserMistake(
             f"{path}: no such run, folder of runs, or sweep. relclf runs lists the runs there are."

@@ -165,6 +165,7 @@ def test_many_pairs_are_shortened_to_those_of_the_best(here: Path) -> None:
     ("arguments", "message"),
     [
         (["missing"], "missing: no such run, folder of runs, or sweep"),
+        (["a/seed-1/config.yaml"], "config.yaml: a file. Name runs, folders of runs, or sweeps"),
         (["a", "a"], "is in two of the groups"),
         (["a", "b", "--score", "f1"], "--score: must be one of macro_f1"),
         (["a", "b", "--split", "train"], "--split: must be test or dev"),
