@@ -205,8 +205,8 @@ def _print_test(console: Console, a: str, b: str, test: "PairedTest", adjusted: 
     elif test.rare_relations:
         print_wrapped(
             console,
-            f"rare relations: {test.rare_relations} have fewer than {FEW_OF_A_RELATION} gold sentences; with such a "
-            f"95 % interval of a macro average was measured to hold the true difference in {100 * RARE_COVERAGE:.0f} % "
+            f"rare relations: {test.rare_relations} of fewer than {FEW_OF_A_RELATION} gold sentences. With 14 such "
+            f"relations of 42, a 95 % interval was measured to hold the true difference in {100 * RARE_COVERAGE:.0f} % "
             "of samples.",
             "yellow",
         )
