@@ -5,6 +5,7 @@ from collections.abc import Callable
 import typer
 
 from relclf.cli import config
+from relclf.cli.compare import compare
 from relclf.cli.diagnose import diagnose
 from relclf.cli.evaluate import evaluate
 from relclf.cli.init import init
@@ -35,6 +36,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "predict": predict,
     "runs": runs,
     "score": score,
+    "compare": compare,
     "diagnose": diagnose,
 }
 

@@ -6,7 +6,7 @@ from relclf.cli.formatting import percent
 from relclf.relations import printable
 from relclf.scoring.report import ScoreReport
 
-_NAMES = {
+SCORE_WORDS = {
     "macro_f1": "macro-F1",
     "macro_f1_positive": "macro-F1 positive",
     "micro_f1_positive": "micro-F1 positive",
@@ -20,7 +20,7 @@ def score_lines(report: ScoreReport) -> Iterator[str]:
     yield f"{'score':<22} {'%':>6}   95 % interval"
     for name, score in report.scores.items():
         low, high = percent(score.low), percent(score.high)
-        yield f"{_NAMES[name]:<22} {percent(score.value):>6}   {low} to {high}"
+        yield f"{SCORE_WORDS[name]:<22} {percent(score.value):>6}   {low} to {high}"
     yield ""
     for score in report.scores.values():
         yield printable(score.signature)

@@ -19,7 +19,7 @@ from relclf.example import Example
 from relclf.prediction.ensemble import check_members, check_same_split, probabilities, together
 from relclf.prediction.opening import OpenedRun
 from relclf.prediction.outputs import check_output, opened_output
-from relclf.runs.files import write_json
+from relclf.runs.files import write_json, write_text
 from relclf.scoring.report import ScoreReport, score_report
 from relclf.training.checkpoint import checkpoint_epoch
 from relclf.training.corpus import check_hash, cut_note, read_labelled, unknown_note
@@ -222,7 +222,17 @@ def _notes(labelled: LabelledSet, cut: int, split: str, opened: OpenedRun) -> tu
 
 
 def _store(opened: OpenedRun, result: RunEvaluation, other_file: bool) -> None:
-    """Write evaluations/SPLIT.WEIGHTS.json; another file's name carries the start of its hash."""
+    """Write evaluations/SPLIT.WEIGHTS.jsonl, what is said of each sentence, then SPLIT.WEIGHTS.json, the scores.
+
+    Another file's name carries the start of its hash.
+    """
     opened.run.evaluations.mkdir(exist_ok=True)
     name = f"{result.file.stem}-{result.sha256[:8]}" if other_file else result.split
+    names = result.labelled.relations.names
+    said = zip(result.labelled.ids, result.labelled.gold, result.evaluation.predicted, strict=True)
+    lines = (
+        json.dumps({"id": i, "gold": names[gold], "relation": names[predicted]}, ensure_ascii=False) + "\n"
+        for i, gold, predicted in said
+    )
+    write_text(opened.run.evaluations / f"{name}.{result.weights}.jsonl", "".join(lines))
     write_json(opened.run.evaluations / f"{name}.{result.weights}.json", result.to_json())

@@ -26,13 +26,13 @@ def bootstrap(counts: Counts, samples: int, generator: np.random.Generator) -> T
     drawn = generator.multinomial(cells.sum(), cells / cells.sum(), size=samples)  # (samples, filled cells)
     right = gold == predicted
     return Tallies(
-        _summed(drawn[:, right], gold[right], len(counts)),
-        _summed(drawn, gold, len(counts)),
-        _summed(drawn, predicted, len(counts)),
+        summed_by_relation(drawn[:, right], gold[right], len(counts)),
+        summed_by_relation(drawn, gold, len(counts)),
+        summed_by_relation(drawn, predicted, len(counts)),
     )
 
 
-def _summed(drawn: Counts, relations: NDArray[np.int64], count: int) -> Counts:
+def summed_by_relation(drawn: Counts, relations: NDArray[np.int64], count: int) -> Counts:
     """The sums of the columns of each relation: (samples, columns) -> (samples, count)."""
     summed = np.zeros((len(drawn), count), dtype=np.int64)
     if len(relations):

@@ -187,4 +187,4 @@ def test_no_file_names_the_machine_or_a_place_on_it(run: RunDirectory) -> None:
 
 
 def test_an_evaluation_is_the_only_change_after_training(run: RunDirectory) -> None:
-    assert sorted(path.name for path in run.evaluations.iterdir()) == ["dev.best.json"]
+    assert sorted(path.name for path in run.evaluations.iterdir()) == ["dev.best.json", "dev.best.jsonl"]
