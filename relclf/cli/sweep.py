@@ -81,7 +81,7 @@ def sweep(
     plan, lock = plan_sweep(description, folder, yes)
     try:
         sweeping = _on_ray(plan, address, cpus, gpus) if engine == "ray" else _local(plan, workers)
-        _run(sweeping, file, quiet, json_)
+        _run(sweeping, quiet, json_)
     finally:
         lock.release()
 
@@ -122,12 +122,11 @@ def _on_ray(plan: "Plan", address: str | None, cpus: float | None, gpus: float |
     return Sweeping(replace(plan, threads=threads), engine, packed=accelerated)
 
 
-def _run(sweeping: "Sweeping", file: Path, quiet: bool, as_json: bool) -> None:
+def _run(sweeping: "Sweeping", quiet: bool, as_json: bool) -> None:
     """Train to the end, or to a signal, and print it; exit code 1 where a run has failed or diverged."""
     from rich.console import Console
 
     from relclf.cli.console import answers, messages
-    from relclf.cli.formatting import shell_path
     from relclf.cli.sweep_table import SweepTable, json_lines
     from relclf.errors import Interrupted
     from relclf.training.interruption import stop_on_signals
@@ -148,8 +147,7 @@ def _run(sweeping: "Sweeping", file: Path, quiet: bool, as_json: bool) -> None:
         except Interrupted as error:
             table.closing()
             raise Interrupted(
-                f"{error} To go on, run the sweep again: relclf sweep {shell_path(file)}",
-                error.signal_number,
+                f"{error} To go on, give the same command again.", error.signal_number
             ) from None
     table.closing()
     if quiet and not as_json:

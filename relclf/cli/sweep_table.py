@@ -21,7 +21,7 @@ from relclf.training.stopping import MONITOR_WORDS
 
 MOST_ROWS = 40
 """Variants in the closing table; the others are counted."""
-BESIDE_THE_NAME = 54
+BESIDE_THE_NAME = 58
 """Characters of a row of a variant."""
 
 
@@ -31,6 +31,7 @@ class SweepTable:
     def __init__(self, console: Console, sweeping: Sweeping) -> None:
         self._console = console
         self._sweeping = sweeping
+        self._lines = False
         self._monitor, self._score = ranked_by(sweeping)
         self._shown = loss if lower_is_better(self._monitor) else percent
 
@@ -74,6 +75,7 @@ class SweepTable:
         """A line for each run that has ended, where there is no live table."""
         if self._console.is_terminal:
             return
+        self._lines = True
         for run in end.runs:
             left = self._sweeping.runs_left()
             self._print(f"{left:>5} left  {end.job.variant}  {run.path.name}  {self._outcome(run)}")
@@ -81,7 +83,7 @@ class SweepTable:
     def closing(self) -> None:
         """A row a variant, the best first; then every error, once."""
         variants = self._ranked()
-        if not self._console.is_terminal:
+        if self._lines:
             self._print("")
         for line in self._rows(variants[:MOST_ROWS]):
             self._console.print(line)
