@@ -3,6 +3,9 @@
 import functools
 import importlib.util
 import logging
+import socket
+import sys
+import threading
 from typing import Any
 
 from relclf.errors import Failure, UserMistake
@@ -10,6 +13,8 @@ from relclf.sweeps.jobs import Job, JobEnd, RunEnd
 
 RETRIES = 10
 """How often a task is begun again whose worker was lost; it goes on from the run's last checkpoint."""
+CONNECT_SECONDS = 10.0
+"""How long the head node may take to answer."""
 LOCK_SECONDS = 120.0
 """How long a retried task waits for the run directory, which a worker that was cut off may hold a while yet."""
 
@@ -23,17 +28,29 @@ def check_ray() -> None:
 def connect(address: str | None) -> Any:
     """The module `ray`, connected to a cluster: that of `address`, or what Ray finds. Raises Failure."""
     check_ray()
-    import ray
-
     try:
+        if address is not None:
+            _check_answers(address)
+        import ray
+
         ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, RuntimeError, ValueError, TimeoutError, OSError) as error:
         reason = str(error).strip().splitlines() or [type(error).__name__]
         raise Failure(
             f"--engine ray: no cluster could be reached{f' at {address}' if address else ''} ({reason[0]}). "
-            "`ray status` on its head node says whether it runs and at what address."
+            "`ray status` on its head node says whether it runs; `ray start --head` printed its address."
         ) from None
     return ray
+
+
+def _check_answers(address: str) -> None:
+    """Raise OSError or ValueError where nothing listens: Ray itself would try for many minutes."""
+    if address in ("auto", "local"):
+        return
+    host, colon, port = address.removeprefix("ray://").rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit():
+        raise ValueError("an address is HOST:PORT")
+    socket.create_connection((host.strip("[]"), int(port)), CONNECT_SECONDS).close()
 
 
 class RayEngine:
@@ -46,19 +63,22 @@ class RayEngine:
 
     def __enter__(self) -> "RayEngine":
         self._ray = connect(self._address)
+        self._stdout = sys.stdout
+        sys.stdout = _WithoutRay(sys.stdout)
         try:
             if not self.slots():
                 raise UserMistake(self._too_small())
             options = {"num_cpus": self._cpus, "num_gpus": self._gpus, "max_retries": RETRIES}
             self._train = self._ray.remote(_train).options(**options)
         except BaseException:
-            self._ray.shutdown()
+            self.__exit__()
             raise
         return self
 
     def __exit__(self, *error: object) -> None:
         self.stop()
         self._ray.shutdown()
+        sys.stdout = self._stdout
 
     def __str__(self) -> str:
         return f"Ray, {self.slots()} runs at once"
@@ -104,6 +124,22 @@ class RayEngine:
             f"--engine ray: a run takes {self._cpus:g} CPUs and {self._gpus:g} GPUs, and no node has as much "
             f"({sizes}). Ask for less with --cpus and --gpus, or set training.threads."
         )
+
+
+class _WithoutRay:
+    """Standard output without what Ray prints there, in a thread of its own, of nodes that were lost."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write the text, unless it is Ray's."""
+        if threading.current_thread().name == "ray_listen_error_messages":
+            return len(text)
+        return int(self._stream.write(text))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
 
 
 def _train(job: Job) -> JobEnd:
