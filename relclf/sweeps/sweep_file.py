@@ -81,7 +81,8 @@ class _Reader:
         return SweepFile(self.path, kind, base, space, places, count, draw_seed, prune_after, seeds, split)
 
     def _wrong(self, key: KeyPath, what: str) -> None:
-        self.mistakes.append(Mistake(self._place(key), key, what))
+        parts = tuple(part for each in key for part in str(each).split("."))
+        self.mistakes.append(Mistake(self._place(key), parts, what))
 
     def _place(self, key: KeyPath) -> Place:
         while key not in self.document.places:
