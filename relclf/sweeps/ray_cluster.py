@@ -1,4 +1,4 @@
-"""Trains jobs as tasks on a Ray cluster, which gives a lost worker's task to another."""
+"""Trains jobs, and labels shards, as tasks on a Ray cluster, which gives a lost worker's task to another."""
 
 import functools
 import importlib.util
@@ -6,9 +6,13 @@ import logging
 import socket
 import sys
 import threading
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
-from relclf.errors import Failure, UserMistake
+from relclf.errors import Failure, RelclfError, UserMistake
+from relclf.prediction.shards import DESCRIPTION, Labelling, ShardEnd, label_shard
 from relclf.sweeps.jobs import Job, JobEnd, RunEnd
 
 RETRIES = 10
@@ -101,6 +105,26 @@ class RayEngine:
         for each in self._jobs:
             self._ray.cancel(each)
 
+    def labelled(
+        self, shards: Sequence[Path], folder: Path, labelling: Labelling, threads: int
+    ) -> Iterator[ShardEnd]:
+        """Label shards, as many at once as there is room for."""
+        options = {"num_cpus": self._cpus, "num_gpus": self._gpus, "max_retries": RETRIES}
+        task = self._ray.remote(_label).options(**options)
+        waiting, at_work = list(reversed(shards)), dict[Any, Path]()
+        while waiting or at_work:
+            while waiting and len(at_work) < max(1, self.slots()):
+                shard = waiting.pop()
+                at_work[task.remote(shard.absolute(), folder.absolute(), labelling, threads)] = shard
+            for each in self._ray.wait(list(at_work), timeout=1)[0]:
+                shard = at_work.pop(each)
+                try:
+                    yield replace(self._ray.get(each), shard=shard)
+                except self._ray.exceptions.RayError as error:
+                    yield ShardEnd(
+                        shard, error=f"the cluster lost it ({str(error).strip().splitlines()[0]})."
+                    )
+
     def _end(self, reference: Any, job: Job) -> JobEnd:
         try:
             end = self._ray.get(reference)
@@ -126,6 +150,14 @@ class RayEngine:
         )
 
 
+def label_on_cluster(
+    shards: Sequence[Path], folder: Path, labelling: Labelling, threads: int, address: str | None, gpus: float
+) -> Iterator[ShardEnd]:
+    """Label shards as tasks, a shard each, in the order in which they end."""
+    with RayEngine(address, threads, gpus) as engine:
+        yield from engine.labelled(shards, folder, labelling, threads)
+
+
 class _WithoutRay:
     """Standard output without what Ray prints there, in a thread of its own, of nodes that were lost."""
 
@@ -149,6 +181,25 @@ def _train(job: Job) -> JobEnd:
     with stop_on_signals() as request:  # cancelling a task is a SIGINT
         end: JobEnd = _executor().execute(job, request)
     return end
+
+
+def _label(shard: Path, folder: Path, labelling: Labelling, threads: int) -> ShardEnd:
+    """A task: label a shard on whichever node it has come to."""
+    if not (folder / DESCRIPTION).is_file():
+        return ShardEnd(
+            shard, error=f"{folder}: no such folder on this node. Put it on storage that all nodes share."
+        )
+    try:
+        return label_shard(_predictor(labelling, threads), shard, folder, labelling)
+    except RelclfError as error:
+        return ShardEnd(shard, error=str(error))
+
+
+@functools.cache
+def _predictor(labelling: Labelling, threads: int) -> Any:
+    from relclf.prediction.predictor import load
+
+    return load(labelling.run, labelling.weights, labelling.device, threads)
 
 
 @functools.cache
