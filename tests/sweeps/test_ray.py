@@ -44,7 +44,7 @@ def test_a_sweep_that_loses_a_node_ends_with_the_results_of_a_local_one(tmp_path
         "--keep",
         str(tmp_path / "kept"),
     ]
-    command += ["--set", "training.max_epochs=400", "--set", "training.patience=null", "--epochs", "20"]
+    command += ["--set", "training.max_epochs=80", "--set", "training.patience=null", "--epochs", "10"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0"}
     project = Path(__file__).resolve().parents[2]
     done = subprocess.run(
