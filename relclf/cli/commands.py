@@ -14,6 +14,7 @@ from relclf.cli.predict import predict
 from relclf.cli.reporting import reports_errors
 from relclf.cli.runs import runs
 from relclf.cli.score import score
+from relclf.cli.sweep import sweep
 from relclf.cli.train import train
 
 
@@ -32,6 +33,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "init": init,
     "inspect": inspect,
     "train": train,
+    "sweep": sweep,
     "evaluate": evaluate,
     "predict": predict,
     "runs": runs,

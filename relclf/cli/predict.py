@@ -1,19 +1,31 @@
 """`relclf predict`: labels the sentences of a file."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+if TYPE_CHECKING:
+    from relclf.prediction.shards import Labelling
+    from relclf.prediction.streaming import OutputFormat
 
 
 def predict(
     run: Annotated[Path, typer.Argument(help="The run directory.")],
     input_: Annotated[
-        str, typer.Argument(metavar="INPUT", help="A file of sentences (gzip too), or - for standard input.")
+        str,
+        typer.Argument(
+            metavar="INPUT",
+            help="A file of sentences (gzip too), - for standard input, or shards: a folder or a pattern.",
+        ),
     ],
     output: Annotated[
         Path | None,
-        typer.Option("--output", "-o", help="Where to write (.csv, .gz by name). [default: standard output]"),
+        typer.Option(
+            "--output",
+            "-o",
+            help="Where to write (.csv, .gz by name); a folder for shards. [default: standard output]",
+        ),
     ] = None,
     format_: Annotated[
         str | None,
@@ -42,18 +54,43 @@ def predict(
             min=0, help="Processes that read long JSON lines beside. [default: half of the cores, at most 4]"
         ),
     ] = None,
+    engine: Annotated[
+        str, typer.Option(metavar="local|ray", help="Label shards here, or as tasks on a Ray cluster.")
+    ] = "local",
+    address: Annotated[
+        str | None,
+        typer.Option(metavar="HOST:PORT", help="The Ray cluster. [default: the one Ray finds, or a new one]"),
+    ] = None,
+    gpus: Annotated[float, typer.Option(min=0, help="GPUs of a task, with ray; may be a fraction.")] = 0,
 ) -> None:
     """Label the sentences of a file, of any size.
 
-    One line each with id, relation and probability, in the order of the file.
+    One line each with id, relation and probability, in the order of the file. Shards (a folder of files, or a quoted
+    pattern) are labelled one by one, each whole or not at all; give the command again to go on.
     """
     from relclf.errors import UserMistake
+    from relclf.prediction.shards import Labelling, find_shards
 
     chosen = format_ or (
         "csv" if output is not None and output.name.removesuffix(".gz").endswith(".csv") else "jsonl"
     )
     if chosen not in ("jsonl", "csv"):
         raise UserMistake(f"--format: must be jsonl or csv (got {chosen!r}).")
+    if engine not in ("local", "ray"):
+        raise UserMistake(f"--engine: must be local or ray (got {engine!r}).")
+    shards = find_shards(input_)
+    if shards is None and engine == "ray":
+        raise UserMistake(
+            "--engine ray labels shards: name a folder of files, or a quoted pattern such as 'in/*.jsonl'."
+        )
+    if shards is not None:
+        if output is None or skip_bad is not None:
+            raise UserMistake("shards need --output FOLDER, and do not go with --skip-bad.")
+        output_format: OutputFormat = "csv" if chosen == "csv" else "jsonl"
+        most = None if probabilities else top
+        labelling = Labelling(run.absolute(), weights, device, input_format, output_format, most)
+        _label_shards(shards, output, labelling, engine, address, gpus, threads)
+        return
     from relclf.cli.console import messages
     from relclf.prediction.predictor import load
     from relclf.prediction.streaming import predict_file
@@ -84,6 +121,45 @@ def predict(
         console.print(
             f"{counts.skipped:,} malformed records passed over, listed in {skip_bad}", style="yellow"
         )
+
+
+def _label_shards(
+    shards: list[Path],
+    folder: Path,
+    labelling: "Labelling",
+    engine: str,
+    address: str | None,
+    gpus: float,
+    threads: int | None,
+) -> None:
+    """Label the shards that are missing, saying a line each; exit code 1 where one has an error."""
+    from relclf.cli.console import messages
+    from relclf.cli.reporting import print_error
+    from relclf.prediction.shards import label_shards, missing_shards
+
+    if engine == "ray":
+        from relclf.sweeps.ray_cluster import check_ray, label_on_cluster
+
+        check_ray()
+    missing = missing_shards(shards, folder, labelling)
+    console = messages()
+    if len(missing) < len(shards):
+        console.print(f"{len(shards) - len(missing):,} of {len(shards):,} shards labelled before")
+    if not missing:
+        return
+    if engine == "ray":
+        ends = label_on_cluster(missing, folder, labelling, threads or 1, address, gpus)
+    else:
+        ends = label_shards(missing, folder, labelling, threads)
+    failed = 0
+    for number, end in enumerate(ends, 1):
+        if end.error is not None:
+            failed += 1
+            print_error(f"{end.shard}: {end.error}" if str(end.shard) not in end.error else end.error)
+        else:
+            console.print(f"{number}/{len(missing)} {folder / end.shard.name}: {end.sentences:,} sentences")
+    if failed:
+        raise typer.Exit(1)
 
 
 def _shared_out(threads: int | None, readers: int | None) -> tuple[int, int]:

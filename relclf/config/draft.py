@@ -66,6 +66,17 @@ def override(draft: Draft, text: str, order: int) -> None:
         _set(draft, key, value_text, origin)
 
 
+def put(draft: Draft, key: KeyPath, value: Any, places: Mapping[KeyPath, Place]) -> None:
+    """Set one key, making the sections on its way; `places` says where the value and what is in it were written."""
+    section = _section_of(draft, key, places[()])
+    if section is None:
+        return
+    for old in [place for place in draft.places if place[: len(key)] == key]:
+        del draft.places[old]
+    draft.places.update({(*key, *inner): place for inner, place in places.items()})
+    section[key[-1]] = value
+
+
 def make_paths_absolute(draft: Draft) -> None:
     """Join the paths of the file to its folder, those of overrides to the current directory."""
     for section, name in PATH_KEYS:
@@ -95,14 +106,8 @@ def _set(draft: Draft, key: KeyPath, value_text: str, origin: Place) -> None:
     draft.mistakes.extend(
         Mistake(each.place, (*key, *each.key), each.what, each.hides) for each in document.mistakes
     )
-    section = _section_of(draft, key, origin)
-    if section is None:
-        return
-    for old in [place for place in draft.places if place[: len(key)] == key]:
-        del draft.places[old]
-    draft.places.update({(*key, *inner): place for inner, place in document.places.items()})
     draft.overridden.add(key)
-    section[key[-1]] = document.values
+    put(draft, key, document.values, document.places)
 
 
 def _section_of(draft: Draft, key: KeyPath, origin: Place) -> dict[str | int, Any] | None:

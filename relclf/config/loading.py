@@ -28,14 +28,14 @@ def load_config(path: Path, overrides: Sequence[str] = ()) -> "ExperimentConfig"
     Paths come back absolute: those of the file relative to its folder, those of overrides to the current
     directory. Raises UserMistake with every mistake, a line each: "file:line:column: key: what is wrong".
     """
-    return _checked(draft_of_file(Path(path)), overrides)
+    return checked(draft_of_file(Path(path)), overrides)
 
 
 def config_from_mapping(
     mapping: Mapping[str, Any], base: Path, overrides: Sequence[str] = ()
 ) -> "ExperimentConfig":
     """Check a config given as a mapping, its paths relative to `base`; mistakes read "config: key: ..."."""
-    return _checked(draft_of_mapping(mapping, Path(base)), overrides)
+    return checked(draft_of_mapping(mapping, Path(base)), overrides)
 
 
 def dump_config(config: "ExperimentConfig", directory: Path) -> str:
@@ -65,7 +65,8 @@ def changed_keys(a: "ExperimentConfig", b: "ExperimentConfig") -> list[str]:
     ]
 
 
-def _checked(draft: Draft, overrides: Sequence[str]) -> "ExperimentConfig":
+def checked(draft: Draft, overrides: Sequence[str] = ()) -> "ExperimentConfig":
+    """The config of a draft; raises UserMistake with every mistake in it."""
     from pydantic import ValidationError
 
     from relclf.config.schema import ExperimentConfig

@@ -142,14 +142,21 @@ def create_run(
 
 
 def list_runs(runs_dir: Path) -> list[RunDirectory]:
-    """The runs under a folder, by name; folders that are no runs are passed over."""
+    """The runs under a folder, by name, those of its sweeps too; folders that are no runs are passed over."""
     if not runs_dir.is_dir():
         raise UserMistake(f"{runs_dir}: no such folder. relclf train makes it; --runs-dir names another.")
     return [
         RunDirectory(path)
-        for path in sorted(runs_dir.iterdir())
+        for path in sorted(each for folder in _folders(runs_dir) for each in folder.iterdir())
         if (path / "environment.json").is_file() and not path.name.startswith(_DRAFT)
     ]
+
+
+def _folders(runs_dir: Path) -> list[Path]:
+    """The folder itself, and the folders of variants of the sweeps that it is or holds (docs/sweeps.md)."""
+    sweeps = [each for each in (runs_dir, *runs_dir.iterdir()) if (each / "sweep.json").is_file()]
+    variants = [each for sweep in sweeps for each in sweep.iterdir() if each.is_dir()]
+    return [runs_dir, *variants]
 
 
 _DRAFT = ".new-run-"

@@ -3,7 +3,7 @@
 import contextlib
 import copy
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,7 @@ class Experiment:
         """The run directory."""
         return self.inputs.run
 
-    def epochs(self, request: StopRequest | None = None) -> Iterator[EpochRecord]:
+    def epochs(self, request: StopRequest | None = None) -> Generator[EpochRecord, None, None]:
         """Train to the end, yielding each epoch's record; summary.json says at last why it ended.
 
         Raises Interrupted, NotFinite, or Failure; then too the summary is written and the run can be resumed.
