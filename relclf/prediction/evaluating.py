@@ -170,7 +170,7 @@ def _rows(result: RunEvaluation) -> Iterator[tuple[str, int, int, list[float]]]:
 def _chosen(opened: OpenedRun, data: Path | None, split: str) -> tuple[str, Path, str, list[Example], int]:
     """The name, the file and its SHA-256 of what is evaluated, its examples, and how many of them were cut."""
     if data is None:
-        return split, *_split_examples(opened, split)
+        return split, *split_examples(opened, split)
     config = opened.network.config
     any_format = config.data.model_copy(update={"format": "auto"})
     return (
@@ -191,7 +191,7 @@ def _evaluated(opened: OpenedRun, examples: list[Example]) -> tuple[LabelledSet,
         return labelled, evaluate(network.model, labelled.dataset, opened.objective)
 
 
-def _split_examples(opened: OpenedRun, split: str) -> tuple[Path, str, list[Example], int]:
+def split_examples(opened: OpenedRun, split: str) -> tuple[Path, str, list[Example], int]:
     """The file of a split, its SHA-256, its examples, and how many of them were cut."""
     config = opened.network.config
     data = config.data

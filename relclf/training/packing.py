@@ -80,6 +80,10 @@ def _check_alike(experiments: Sequence[Experiment]) -> None:
     ranking = ["training.loss.name: ranking"] if config.training.loss.name == "ranking" else []
     if asked := [*not_stacked(config.model), *ranking]:
         raise UserMistake(f"{', '.join(asked)}: such networks cannot be packed. Leave out --pack.")
+    if (name := config.training.optimizer.name) in ("backtracking", "prodigy", "schedule_free"):
+        raise UserMistake(
+            f"training.optimizer.name: {name} measures one network as a whole, and cannot be packed. Leave out --pack."
+        )
     for other in experiments[1:]:
         others = [key for key in changed_keys(config, other.inputs.config) if key != "seed"]
         if others:
