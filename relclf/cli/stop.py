@@ -63,17 +63,18 @@ def _lines(replays: "Sequence[RunReplay]", on: str, halvings: int) -> "Iterator[
     """The title, what was seen, a row a rule, and what the columns mean."""
     from relclf.cli.formatting import percent
     from relclf.replay.replaying import averages
+    from relclf.training.stopping import MONITOR_WORDS
 
     several = len(replays) > 1
     lengths = sorted({replay.epochs for replay in replays})
     epochs = f"{lengths[0]} to {lengths[-1]}" if len(lengths) > 1 else f"{lengths[0]}"
     yield f"relclf stop · {f'{len(replays)} runs' if several else replays[0].run} · {epochs} epochs"
-    metric = replays[0].metric
+    metric = MONITOR_WORDS[replays[0].metric].removeprefix("dev ")
     if on == "test":
         yield f"the rule sees dev, the score is {metric} on test"
     else:
         yield f"the rule sees half of dev, the score is {metric} on the other half"
-        yield f"(means over {halvings} halvings, both ways)"
+        yield f"(dev halved {halvings} time{'s' if halvings > 1 else ''}, both ways; means)"
     yield ""
     more = f"{'±':>5}{'worst':>7}" if several else ""
     yield f"{'rule':26}{'stopped':>8}{'epoch':>7}{'kept':>6}{'score':>7}{'saved':>7}{'lost':>6}{more}"
