@@ -13,6 +13,7 @@ from relclf.cli.predict import predict
 from relclf.cli.reporting import reports_errors
 from relclf.cli.runs import runs
 from relclf.cli.score import score
+from relclf.cli.stop import stop
 from relclf.cli.train import train
 
 
@@ -34,6 +35,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "evaluate": evaluate,
     "predict": predict,
     "runs": runs,
+    "stop": stop,
     "score": score,
     "diagnose": diagnose,
 }

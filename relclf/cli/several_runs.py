@@ -14,7 +14,7 @@ from rich.text import Text
 from relclf.cli.console import answers, messages
 from relclf.cli.formatting import shell_path
 from relclf.cli.reporting import print_error
-from relclf.cli.several_runs_table import ENDED_WELL, PackedTable, print_summary
+from relclf.cli.several_runs_table import PackedTable, print_summary
 from relclf.cli.train import follow, progress_bar
 from relclf.config.loading import load_config
 from relclf.errors import Interrupted, RelclfError, UserMistake
@@ -23,6 +23,7 @@ from relclf.runs.records import EpochRecord
 from relclf.training.experiment import Experiment, begin, prepare, resume
 from relclf.training.interruption import stop_on_signals
 from relclf.training.packing import pays, run_packed
+from relclf.training.stopping import ENDED_WELL
 
 
 @dataclass(frozen=True)

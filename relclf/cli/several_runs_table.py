@@ -15,10 +15,7 @@ from relclf.runs.directory import RunDirectory
 from relclf.runs.files import read_json
 from relclf.runs.records import EpochRecord, best_record
 from relclf.training.experiment import Experiment
-from relclf.training.stopping import MONITOR_WORDS
-
-ENDED_WELL = ("patience", "max_epochs", "budget")
-"""Reasons to end that leave a whole run."""
+from relclf.training.stopping import ENDED_WELL, MONITOR_WORDS
 
 
 class PackedTable:

@@ -9,6 +9,7 @@ from relclf.cli.formatting import loss, norm, percent, shell_path, short_count, 
 from relclf.config.schema import ExperimentConfig
 from relclf.relations import printable
 from relclf.runs.records import EpochRecord, best_record, reached_95
+from relclf.training.backtracking import Backtracking
 from relclf.training.checkpoint import TrainingState
 from relclf.training.experiment import Experiment
 from relclf.training.optimizers import depends_on_length
@@ -95,6 +96,8 @@ class TrainingTable:
         self._console.print()
         if self._experiment.inputs.dev is not None:
             self._best_and_last(best, records)
+        if isinstance(optimizer := self._experiment.state.optimizer, Backtracking):
+            self._console.print(Text(_searches(optimizer)))
         run = shell_path(self._experiment.run.path)
         for hint in _hints(records, best, reason, self._config, run):
             self._console.print(Text(hint, "yellow"))
@@ -182,6 +185,14 @@ def _resumed(state: TrainingState) -> str:
     return f"resumed after epoch {len(state.records)}{inside}; the rows before are in records.jsonl"
 
 
+def _searches(optimizer: Backtracking) -> str:
+    """What the line search has cost, and how often it found no step."""
+    group = optimizer.param_groups[0]
+    searches = max(1, group["searches"])
+    found = "each found a step" if not group["failures"] else f"{group['failures']:,} found no step"
+    return f"{group['searches']:,} line searches: {group['forwards'] / searches:.1f} forward passes each; {found}"
+
+
 def _last_remark(best: EpochRecord, last: EpochRecord) -> str:
     if best.epoch == last.epoch:
         return "the best"
@@ -205,7 +216,8 @@ def _hints(
     if reason not in ("max_epochs", "budget") or best.epoch <= 0.75 * epochs:
         return []
     if reason == "budget":
-        return [f"{where}: it was still improving. Raise training.max_seconds."]
+        budget = "max_updates" if config.training.max_seconds is None else "max_seconds"
+        return [f"{where}: it was still improving. Raise training.{budget}."]
     longer = f"--set training.max_epochs={2 * config.training.max_epochs}"
     if depends_on_length(config.training.schedule):
         return [f"{where}: it may still improve. Train a new run with", f"      {longer}"]

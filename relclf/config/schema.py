@@ -323,8 +323,82 @@ class Sgd(Section):
         return self
 
 
+class Backtracking(Section):
+    """SGD whose step each update finds by a two-way Armijo line search (Armijo 1966; Truong and Nguyen 2018).
+
+    It is for the training without a schedule, without clipping, and with an update a batch (docs/optimisers.md).
+    """
+
+    name: Literal["backtracking"] = Field(description="which optimiser.")
+    lr: Positive = Field(default=1.0, description="the first step that is tried; later ones are found.")
+    decrease: Share = Field(
+        default=0.1,
+        description="share of the decrease that the gradient promises, which a step must bring to be taken "
+        "(Armijo's constant).",
+    )
+    shrink: Share = Field(
+        default=0.5, description="factor on the step after a trial that brought too little."
+    )
+    growth: Annotated[float, Field(ge=1)] = Field(
+        default=1.2, description="the next search begins at this many times the step that was taken."
+    )
+    min_step: Positive = Field(default=1e-6, description="a search that needs a smaller step has failed.")
+    max_step: Positive = Field(default=10.0, description="no larger step is tried.")
+    momentum: Probability = Field(
+        default=0.0,
+        description="decay of the mean of the steps found, by which the weights move; the search knows nothing "
+        "of it.",
+    )
+    weight_decay: NotNegative = Field(default=0.0, description="L2 penalty, part of the objective searched.")
+
+    @model_validator(mode="after")
+    def _steps_in_order(self) -> "Backtracking":
+        if not self.min_step <= self.lr <= self.max_step:
+            raise ValueError(
+                f"min_step ({self.min_step:g}), lr ({self.lr:g}) and max_step ({self.max_step:g}) must rise"
+            )
+        return self
+
+
+class Prodigy(Section):
+    """Prodigy (Mishchenko and Defazio 2024), which estimates Adam's rate; needs `relclf[optimizers]`."""
+
+    name: Literal["prodigy"] = Field(description="which optimiser.")
+    lr: Positive = Field(default=1.0, description="a factor on the rate that it estimates.")
+    betas: Annotated[tuple[Probability, Probability], Field(strict=False)] = Field(
+        default=(0.9, 0.999), description="decay of both moment averages."
+    )
+    eps: Positive = Field(default=1e-8, description="added to the denominator.")
+    weight_decay: NotNegative = Field(default=0.0, description="decoupled weight decay.")
+    d_coef: Positive = Field(default=1.0, description="a factor on the estimate.")
+
+
+class ScheduleFree(Section):
+    """Schedule-free AdamW (Defazio et al. 2024), whose averaged weights are scored; needs `relclf[optimizers]`."""
+
+    name: Literal["schedule_free"] = Field(description="which optimiser.")
+    lr: Positive = Field(default=0.0025, description="the learning rate.")
+    betas: Annotated[tuple[Annotated[float, Field(gt=0, lt=1)], Probability], Field(strict=False)] = Field(
+        default=(0.9, 0.999), description="share of the average in the weights that are trained, and decay."
+    )
+    eps: Positive = Field(default=1e-8, description="added to the denominator.")
+    weight_decay: NotNegative = Field(default=0.0, description="decoupled weight decay.")
+
+
 OptimizerConfig = Annotated[
-    Adam | AdamW | NAdam | RAdam | Adamax | RmsProp | Adagrad | Adadelta | Sgd, Field(discriminator="name")
+    Adam
+    | AdamW
+    | NAdam
+    | RAdam
+    | Adamax
+    | RmsProp
+    | Adagrad
+    | Adadelta
+    | Sgd
+    | Backtracking
+    | Prodigy
+    | ScheduleFree,
+    Field(discriminator="name"),
 ]
 
 
@@ -432,6 +506,56 @@ class ImbalanceConfig(Section):
         return self
 
 
+class PatienceRule(Section):
+    """Stop when the mean of `smooth` monitored scores has not risen by `min_delta` for `patience` epochs."""
+
+    name: Literal["patience"] = Field(default="patience", description="which rule.")
+
+
+class OneSeRule(Section):
+    """Stop when no epoch of the last `patience` beats the best before them by more than its standard error."""
+
+    name: Literal["one_se"] = Field(description="which rule.")
+
+
+_ERROR_MEANING = (
+    "the error that is watched: dev `loss`, or the `monitor` (1 - score, or the loss that it is)."
+)
+_STRIP_MEANING = "epochs a strip; the rule speaks at the end of strips only."
+
+
+class GlRule(Section):
+    """Generalisation loss (Prechelt 1998): stop when the dev error is `alpha` % above its least so far."""
+
+    name: Literal["gl"] = Field(description="which rule.")
+    alpha: Positive = Field(default=20.0, description="percent.")
+    on: Literal["loss", "monitor"] = Field(default="loss", description=_ERROR_MEANING)
+
+
+class PqRule(Section):
+    """Progress quotient (Prechelt 1998): stop when the generalisation loss is `alpha` times train's progress.
+
+    Progress: how far, in per mille, the mean train loss of a strip lies above its least.
+    """
+
+    name: Literal["pq"] = Field(description="which rule.")
+    alpha: Positive = Field(default=0.5, description="quotient.")
+    strip: Count = Field(default=5, description=_STRIP_MEANING)
+    on: Literal["loss", "monitor"] = Field(default="loss", description=_ERROR_MEANING)
+
+
+class UpRule(Section):
+    """Stop when the dev error has risen from the end of one strip to the next `strips` times on end (Prechelt 1998)."""
+
+    name: Literal["up"] = Field(description="which rule.")
+    strips: Count = Field(default=3, description="rises on end.")
+    strip: Count = Field(default=5, description=_STRIP_MEANING)
+    on: Literal["loss", "monitor"] = Field(default="loss", description=_ERROR_MEANING)
+
+
+StopRule = Annotated[PatienceRule | OneSeRule | GlRule | PqRule | UpRule, Field(discriminator="name")]
+
+
 MonitorName = Literal[
     "macro_f1", "loss", "nll", "accuracy", "macro_f1_positive", "micro_f1_positive", "semeval2010"
 ]
@@ -459,9 +583,16 @@ class TrainingConfig(Section):
     max_seconds: Positive | None = Field(
         default=None, description="stop after the epoch in which this much time was spent."
     )
+    max_updates: Count | None = Field(
+        default=None, description="stop after the epoch in which this many updates were done."
+    )
     monitor: MonitorName = Field(
         default="macro_f1",
         description="the dev score that picks the best epoch and that the stop rule watches.",
+    )
+    stop: StopRule = Field(
+        default=PatienceRule(),
+        description="when to stop before `max_epochs`, from the records alone (docs/stopping.md).",
     )
     patience: Count | None = Field(
         default=10,
@@ -476,6 +607,11 @@ class TrainingConfig(Section):
         default=3,
         description="the stop rule watches the mean over this many last epochs; the best epoch is picked "
         "on the raw score.",
+    )
+    keep: Literal["best", "all"] = Field(
+        default="best",
+        description="whose weights stay in the run directory: of the `best` epoch (and the last checkpoints, to "
+        "resume from), or of `all` epochs, for `relclf stop`.",
     )
     divergence: Positive | None = Field(
         default=10.0,
@@ -512,18 +648,48 @@ class TrainingConfig(Section):
         default=None, description="CPU threads; null: all cores. A resumed run keeps its number."
     )
 
-    @field_validator("optimizer", "schedule", mode="before")
+    @field_validator("optimizer", "schedule", "stop", mode="before")
     @classmethod
     def _default_name(cls, value: Any, info: ValidationInfo) -> Any:
         """A mapping without a name sets keys of the default: `optimizer: {lr: 0.01}` is Adam."""
         if isinstance(value, dict) and "name" not in value:
-            return {"name": {"optimizer": "adam", "schedule": "constant"}[str(info.field_name)], **value}
+            defaults = {"optimizer": "adam", "schedule": "constant", "stop": "patience"}
+            return {"name": defaults[str(info.field_name)], **value}
         return value
 
     @model_validator(mode="after")
     def _min_epochs_fit(self) -> "TrainingConfig":
         if self.min_epochs > self.max_epochs:
             raise ValueError(f"min_epochs ({self.min_epochs}) is above max_epochs ({self.max_epochs})")
+        return self
+
+    @model_validator(mode="after")
+    def _one_se_has_its_error(self) -> "TrainingConfig":
+        if self.stop.name == "one_se" and (self.monitor != "macro_f1" or self.patience is None):
+            raise ValueError(
+                "stop: one_se needs monitor: macro_f1, whose standard error is measured, and a patience"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _own_step_is_left_alone(self) -> "TrainingConfig":
+        name = self.optimizer.name
+        scheduled = self.schedule.name != "constant" or self.schedule.warmup_updates > 0
+        if name == "backtracking":
+            for refused, key in (
+                (self.clip_norm is not None, "clip_norm"),
+                (scheduled, "schedule"),
+                (self.update_every not in ("batch", 1), "update_every"),
+            ):
+                if refused:
+                    raise ValueError(
+                        f"optimizer: backtracking finds each step on the loss of one batch, which {key} would "
+                        f"change behind its back; leave {key} out"
+                    )
+        if name == "schedule_free" and self.schedule.name != "constant":
+            raise ValueError(
+                "optimizer: schedule_free averages weights instead of lowering the rate; leave schedule out"
+            )
         return self
 
 

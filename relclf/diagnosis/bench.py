@@ -58,6 +58,8 @@ RATE_SEEDS = 3
 USUAL_DECAY = 0.01
 """AdamW's default in PyTorch; an L2 penalty is usually smaller still."""
 
+_FINDS_ITS_OWN = "backtracking finds each step by itself"
+
 
 @dataclass(frozen=True)
 class Skipped:
@@ -106,6 +108,8 @@ class Bench:
         sentences = len(self.material.train)
         if sentences < 2 * LEAST:
             return [Skipped("the learning rate", f"only {sentences} train sentences")]
+        if self._config.training.optimizer.name == "backtracking":
+            return [Skipped("the learning rate", _FINDS_ITS_OWN)]
         findings = rate_findings(
             self._trials,
             self._config.training.optimizer.lr,
@@ -120,6 +124,8 @@ class Bench:
     def step_sizes(self) -> Answer:
         """A range test of the learning rate, and the gradient noise scale."""
         training = self._config.training
+        if training.optimizer.name == "backtracking":
+            return [Skipped("a range of learning rates", _FINDS_ITS_OWN)]
         return [step_sizes(self._trials, training.optimizer.lr, training.batch_size, self.check)]
 
     def settings(self) -> Answer:

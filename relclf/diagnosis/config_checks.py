@@ -121,7 +121,7 @@ def weight_decay_dominates(config: ConfigEvidence) -> Finding | None:
     """Whether decay is out of scale for its optimiser; None without decay."""
     optimizer = config.config.training.optimizer
     decay = optimizer.weight_decay
-    if not decay:
+    if not decay or optimizer.name in UNKNOWN_DECAY:
         return None
     memory = decay_memory(optimizer)
     if memory is not None:
@@ -150,12 +150,16 @@ def weight_decay_dominates(config: ConfigEvidence) -> Finding | None:
     )
 
 
+UNKNOWN_DECAY = ("backtracking", "prodigy")
+"""Optimisers whose weight decay goes with a rate that they find while they train."""
+
+
 def decay_memory(optimizer: OptimizerConfig) -> float | None:
     """Updates over which weights forget: 1 / (rate · decay), momentum counted into the rate.
 
     None without decay, and where an L2 penalty is divided by the gradient's size (Adam and its like).
     """
-    if optimizer.name not in ("sgd", "adamw") or not optimizer.weight_decay:
+    if optimizer.name not in ("sgd", "adamw", "schedule_free") or not optimizer.weight_decay:
         return None
     momentum = optimizer.momentum if optimizer.name == "sgd" else 0.0
     return (1 - momentum) / (optimizer.lr * optimizer.weight_decay)
@@ -181,7 +185,7 @@ def patience_too_short(config: ConfigEvidence) -> Finding | None:
     """Whether a single wobble ends the training; None without a stop rule."""
     training = config.config.training
     patience = training.patience
-    if patience is None:
+    if patience is None or training.stop.name != "patience":
         return None
     short = patience <= SHORT_PATIENCE < training.max_epochs
     why = f"with max_epochs {training.max_epochs} the stop rule can wait out a wobble"

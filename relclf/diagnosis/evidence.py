@@ -9,7 +9,7 @@ from relclf.diagnosis.config_checks import train_command
 from relclf.diagnosis.curves import trend
 from relclf.runs.records import EpochRecord, best_record
 from relclf.scoring.metrics import Values
-from relclf.training.stopping import StopReason
+from relclf.training.stopping import ENDED_WELL, StopReason
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class RunEvidence:
     @property
     def ended(self) -> bool:
         """Whether the run ended as its config says, not by a signal, a kill or an error."""
-        return self.stop_reason in ("patience", "max_epochs", "budget")
+        return self.stop_reason in ENDED_WELL
 
     @property
     def updates(self) -> int:

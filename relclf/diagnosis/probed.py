@@ -11,7 +11,8 @@ import torch
 from torch import Tensor, nn
 
 from relclf.seeding import named_seed
-from relclf.training.optimizers import Optimizer, settle
+from relclf.training.backtracking import Backtracking
+from relclf.training.optimizers import Optimizer, settle, unsettle
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ class Trial:
 
     def train(self, batches: Iterable[ProbeBatch], check: Callable[[], None] = no_limit) -> None:
         """One update a batch."""
+        unsettle(self._optimizer)
         self.model.train()
         with own_randomness(self._probed, self.updates), torch.enable_grad():
             for batch in batches:
@@ -127,12 +129,20 @@ class Trial:
         torch.autograd.backward(loss)
         if self._probed.clip_norm is not None:
             nn.utils.clip_grad_norm_(self._parameters, self._probed.clip_norm)
+        self._step(batch)
+        self.model.zero_grad(set_to_none=True)
+        self.updates += 1
+
+    def _step(self, batch: ProbeBatch) -> None:
+        if isinstance(self._optimizer, Backtracking):
+            self._optimizer.search(
+                self.last_loss, lambda: self._probed.loss(batch.scores(self.model), batch.gold).item()
+            )
+            return
         share = min(1.0, (self.updates + 1) / self._probed.warmup) if self._probed.warmup else 1.0
         for group, rate in zip(self._optimizer.param_groups, self._rates, strict=True):
             group["lr"] = rate * share * self._factor
         self._optimizer.step()
-        self.model.zero_grad(set_to_none=True)
-        self.updates += 1
 
 
 def in_random_order(probed: Probed, updates: int, purpose: str) -> Iterator[ProbeBatch]:

@@ -98,10 +98,13 @@ def not_finite(run: RunEvidence) -> Finding | None:
 
 
 def learning_rate(run: RunEvidence) -> Finding | None:
-    """The size of updates at first, later and in sum; never more than a watch, unless the loss has diverged."""
-    if not run.records:
-        return None
+    """The size of updates at first, later and in sum; never more than a watch, unless the loss has diverged.
+
+    None for optimisers that find their own steps, or whose usual ratios have not been measured.
+    """
     optimizer = run.config.training.optimizer
+    if not run.records or optimizer.name not in FIRST_RATIOS:
+        return None
     first = _first_at_full_rate(run.records)
     low, high = FIRST_RATIOS[optimizer.name]
     later = [record.update_ratio for record in run.records if record.total_updates > FIRST_UPDATES]

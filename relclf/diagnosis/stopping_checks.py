@@ -84,7 +84,7 @@ def train_longer(run: RunEvidence) -> Finding | None:
         )
         return Finding("ok", "train-longer", measured, expected, why, "none")
     longer = run.go_on(f"training.max_epochs={2 * epochs}")
-    advice = longer if run.stop_reason == "max_epochs" else run.again("training.max_seconds=null")
+    advice = longer if run.stop_reason == "max_epochs" else run.again(f"training.{_budget(run)}=null")
     why = "it was still improving when it was ended"
     return Finding("watch", "train-longer", measured, expected, why, advice)
 
@@ -98,7 +98,7 @@ def patience_too_short(run: RunEvidence) -> Finding | None:
     training = run.config.training
     patience = training.patience
     scores = smoothed_scores(run.records, training.model_copy(update={"smooth": 1}))
-    if patience is None or len(scores) < TREND_EPOCHS:
+    if patience is None or training.stop.name != "patience" or len(scores) < TREND_EPOCHS:
         return None
     replay = replay_stop_rule(scores, training, patience)
     noise = 0.0 if training.monitor in ("loss", "nll") else run.se
@@ -126,6 +126,10 @@ def patience_too_short(run: RunEvidence) -> Finding | None:
     )
     advice = run.go_on(f"training.patience={_safe_patience(scores, training)}")
     return Finding("watch", "patience-too-short", measured, expected, why, advice)
+
+
+def _budget(run: RunEvidence) -> str:
+    return "max_updates" if run.config.training.max_seconds is None else "max_seconds"
 
 
 def _safe_patience(scores: Sequence[float], training: TrainingConfig) -> int:

@@ -73,7 +73,7 @@ def evaluate_run(opened: OpenedRun, data: Path | None = None, split: str | None 
         any_format = config.data.model_copy(update={"format": "auto"})
         examples, cut = read_labelled(path, config.model_copy(update={"data": any_format}))
     else:
-        path, sha256, examples, cut = _split_examples(opened, split)
+        path, sha256, examples, cut = split_examples(opened, split)
     network = opened.network
     sentences = to_sentences(examples, network.vocabulary, late=opened.late is not None)
     gold = gold_ids(examples, network.relations)
@@ -148,7 +148,7 @@ def _rows(result: RunEvaluation) -> Iterator[tuple[str, int, int, list[float]]]:
     return zip(result.labelled.ids, result.labelled.gold.tolist(), predicted, shares, strict=True)
 
 
-def _split_examples(opened: OpenedRun, split: str) -> tuple[Path, str, list[Example], int]:
+def split_examples(opened: OpenedRun, split: str) -> tuple[Path, str, list[Example], int]:
     """The file of a split, its SHA-256, its examples, and how many of them were cut."""
     config = opened.network.config
     data = config.data

@@ -75,6 +75,15 @@ class RunDirectory:
     def evaluations(self) -> Path:
         return self.path / "evaluations"
 
+    @property
+    def epochs(self) -> Path:
+        """The weights of every epoch; with `training.keep: all` only."""
+        return self.path / "epochs"
+
+    def epoch_weights(self, epoch: int) -> Path:
+        """The path of the weights of an epoch, from 1."""
+        return self.epochs / f"{epoch:05d}.safetensors"
+
     def checkpoint(self, name: str) -> Path:
         """The path of the checkpoint `last`, `previous` or `best`."""
         return self.path / f"{name}.safetensors"

@@ -22,9 +22,10 @@ from torch import Tensor
 from relclf.errors import UserMistake
 from relclf.models.cnn import Cnn
 from relclf.runs.directory import FORMAT, RunDirectory
-from relclf.runs.files import link_or_copy, written_beside
+from relclf.runs.files import link_or_copy, write_bytes, written_beside
 from relclf.runs.records import EpochRecord
-from relclf.training.optimizers import Optimizer
+from relclf.training.optimizers import Optimizer, settled_weights
+from relclf.training.outer_optimizers import Carrying
 from relclf.training.row_adam import RowAdam
 
 
@@ -110,6 +111,20 @@ def save_checkpoint(run: RunDirectory, state: TrainingState) -> None:
             link_or_copy(last, run.checkpoint("previous"))
 
 
+def save_weights(path: Path, model: Cnn, epoch: int) -> None:
+    """Write the weights of an epoch alone, for `training.keep: all`; `load_epoch` reads them."""
+    tensors = {f"model.{name}": each.detach().contiguous().cpu() for name, each in model.state_dict().items()}
+    content = json.dumps({"epoch": epoch})
+    metadata = {"format": str(FORMAT), "state": content, "sha256": _checksum(tensors, content)}
+    path.parent.mkdir(exist_ok=True)
+    write_bytes(path, save(tensors, metadata))
+
+
+def load_epoch(path: Path, model: Cnn) -> None:
+    """Put the weights that `save_weights` wrote into the model. Raises UserMistake."""
+    load_weights(path, model, _read(path)[0])
+
+
 def restore_checkpoint(path: Path, state: TrainingState) -> None:
     """Put a saved state into `state`, whose model and optimiser are of the same shapes.
 
@@ -130,6 +145,18 @@ def restore_checkpoint(path: Path, state: TrainingState) -> None:
 
 def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
     """The tensors and the plain state of a checkpoint whose checksum holds. Raises UserMistake."""
+    tensors, content = _read(path)
+    try:
+        plain = json.loads(content)
+    except _MALFORMED:
+        plain = None
+    if not isinstance(plain, dict) or plain.keys() != _PLAIN_KEYS:
+        raise UserMistake(f"{path}: not a checkpoint of relclf. {_NEXT}")
+    return tensors, plain
+
+
+def _read(path: Path) -> tuple[dict[str, Tensor], str]:
+    """The tensors of a file and the text of its state; the checksum over both holds. Raises UserMistake."""
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -142,13 +169,7 @@ def read_checkpoint(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
         raise UserMistake(f"{path}: a checkpoint of format {metadata['format']}; install a newer relclf.")
     if metadata.get("sha256") != _checksum(tensors, metadata.get("state", "")):
         raise UserMistake(f"{path}: corrupted, its checksum does not hold. {_NEXT}")
-    try:
-        plain = json.loads(metadata["state"])
-    except _MALFORMED:
-        plain = None
-    if not isinstance(plain, dict) or plain.keys() != _PLAIN_KEYS:
-        raise UserMistake(f"{path}: not a checkpoint of relclf. {_NEXT}")
-    return tensors, plain
+    return tensors, metadata.get("state", "")
 
 
 def checkpoint_epoch(path: Path) -> int | None:
@@ -191,9 +212,10 @@ def _tensors(state: TrainingState) -> dict[str, Tensor]:
         for key, value in values.items():
             if isinstance(value, Tensor):
                 tensors[f"optimizer.{index}.{key}"] = value
-    if isinstance(state.optimizer, RowAdam) and (settled := state.optimizer.settled_table()) is not None:
-        tensors["model.words.weight"] = (
-            settled  # for who evaluates it; the optimiser keeps its own for itself
+    names = {parameter: name for name, parameter in state.model.named_parameters()}
+    for parameter, settled in settled_weights(state.optimizer):
+        tensors[f"model.{names[parameter]}"] = (
+            settled  # for who scores it; the optimiser keeps its own for itself
         )
     tensors["dropout"] = state.dropout.get_state()
     if state.progress is not None:
@@ -219,8 +241,16 @@ def _plain_state(state: TrainingState) -> dict[str, Any]:
         "records": [record.to_json() for record in state.records],
         "progress": progress,
         "best_from": state.best_from,
-        "optimizer": {"name": _name(state.optimizer), "numbers": numbers},
+        "optimizer": {"name": _name(state.optimizer), "numbers": numbers, **_carried(state.optimizer)},
     }
+
+
+def _carried(optimizer: Optimizer) -> dict[str, Any]:
+    """The optimiser's numbers of the whole training; empty where it has none."""
+    if not isinstance(optimizer, Carrying):
+        return {}
+    group = optimizer.param_groups[0]
+    return {"carried": {name: group[name] for name in optimizer.carried}}
 
 
 def _restored_progress(
@@ -269,6 +299,9 @@ def _restore_optimizer(
             ):
                 raise UserMistake(f"{path}: the optimiser's {key} has shape {tuple(value.shape)}; corrupted.")
     state.optimizer.load_state_dict({**state.optimizer.state_dict(), "state": restored})
+    if isinstance(state.optimizer, Carrying):
+        carried = plain["carried"]
+        state.optimizer.param_groups[0].update({key: carried[key] for key in state.optimizer.carried})
     _keep_single_numbers(state, restored)
 
 

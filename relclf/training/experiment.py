@@ -337,6 +337,9 @@ def _settle(experiment: Experiment, checkpoint: str) -> list[str]:
     if checkpoint != "last":
         _keep_discarded_records(run, len(state.records))
         link_or_copy(run.checkpoint(checkpoint), run.checkpoint("last"))
+    for weights in run.epochs.glob("*.safetensors"):
+        if weights > run.epoch_weights(len(state.records)):
+            weights.unlink()
     write_records(run.records, state.records)
     notes = _settle_best(experiment, chosen=checkpoint != "last")
     best_path = run.checkpoint("best")

@@ -22,13 +22,20 @@ from relclf.runs.directory import RunDirectory
 from relclf.runs.files import link_or_copy
 from relclf.runs.records import EpochRecord, append_record, best_record
 from relclf.scoring.metrics import score
+from relclf.training.backtracking import Backtracking
 from relclf.training.captured import CapturedUpdates
-from relclf.training.checkpoint import EpochProgress, EpochSums, TrainingState, save_checkpoint
+from relclf.training.checkpoint import (
+    EpochProgress,
+    EpochSums,
+    TrainingState,
+    save_checkpoint,
+    save_weights,
+)
 from relclf.training.device import TO_TRAIN, filters_in, memory_explained, products_in
 from relclf.training.devset import DevScores, score_dev, write_dev_predictions
 from relclf.training.evaluation import LabelledSet
 from relclf.training.interruption import StopRequest
-from relclf.training.optimizers import learning_rate, settle, take_step
+from relclf.training.optimizers import learning_rate, settle, take_step, unsettle
 from relclf.training.seeding import numpy_generator, torch_generator
 from relclf.training.stopping import stop_reason
 from relclf.training.updates import spread_evenly, update_plan
@@ -124,6 +131,7 @@ def train_epoch(
     plan = update_plan([len(batch.rows) for batch in batches], training.update_every)
     measured = spread_evenly(plan.updates, MEASURED_UPDATES)
     started = time.perf_counter() - progress.seconds
+    unsettle(state.optimizer)
     if captured is not None:
         progress.sums = captured.adopt(progress.sums)
     with products_in(training.precision):
@@ -178,6 +186,8 @@ def _train_batch(
     """One batch, and the update that it completes where `step` says so; returns the gradient's norm if known."""
     # The data set may lie on the host, where it is too large for the network's device.
     batch = gather_rows(inputs.train, placed.rows, placed.longest).to(state.model.output.weight.device)
+    if isinstance(state.optimizer, Backtracking):
+        return _search_step(inputs, state, state.optimizer, progress, batch)
     _run_batch(inputs, state, progress, batch, divisor)
     if not step:
         return None
@@ -188,18 +198,52 @@ def _train_batch(
 
 def _run_batch(
     inputs: LoopInputs, state: TrainingState, progress: EpochProgress, batch: Batch, divisor: int | None
-) -> None:
-    """Forward, and backward where a divisor is given; add the loss and predictions to the epoch's sums."""
-    model = state.model
+) -> Tensor:
+    """Forward, and backward where a divisor is given; add the loss and predictions to the epoch's sums.
+
+    Returns the () loss summed over the batch.
+    """
     with torch.set_grad_enabled(divisor is not None):
-        with filters_in(inputs.config.training.precision):
-            features = model.features(batch)
-        scores = model.scores(features.to(model.output.weight.dtype), state.dropout)  # (batch, relations)
-        loss = inputs.objective.losses(scores, batch.gold).sum()
+        scores, loss = _forward(inputs, state, batch)
     _watch(loss, "the loss", inputs, progress)
     if divisor is not None:
         torch.autograd.backward(loss / divisor)
     progress.sums.add(loss.detach(), batch.gold, inputs.objective.decode(scores.detach()))
+    return loss.detach()
+
+
+def _forward(inputs: LoopInputs, state: TrainingState, batch: Batch) -> tuple[Tensor, Tensor]:
+    """The scores, (batch, relations), and the () loss summed over the batch."""
+    model = state.model
+    with filters_in(inputs.config.training.precision):
+        features = model.features(batch)
+    scores = model.scores(features.to(model.output.weight.dtype), state.dropout)
+    return scores, inputs.objective.losses(scores, batch.gold).sum()
+
+
+def _search_step(
+    inputs: LoopInputs,
+    state: TrainingState,
+    optimizer: Backtracking,
+    progress: EpochProgress,
+    batch: Batch,
+) -> Tensor:
+    """An update by line search: one batch, and one dropout mask for all of its forward passes."""
+    update = total_updates(state) + progress.updates
+    mask = torch_generator(inputs.config.seed, "line search", update, batch.gold.device).get_state()
+    size = len(batch.gold)
+    state.dropout.set_state(mask)
+    loss = _run_batch(inputs, state, progress, batch, size)
+    norm = _norm(inputs, state, progress)
+
+    def loss_again() -> float:
+        state.dropout.set_state(mask)
+        return _forward(inputs, state, batch)[1].item() / size
+
+    optimizer.search(loss.item() / size, loss_again)
+    progress.learning_rate = optimizer.param_groups[0]["lr"]
+    state.model.zero_grad(set_to_none=True)
+    return norm
 
 
 def _norm(inputs: LoopInputs, state: TrainingState, progress: EpochProgress) -> Tensor:
@@ -254,13 +298,15 @@ def _update_ratio(before: list[Tensor], model: Cnn) -> Tensor:
 def end_epoch(inputs: LoopInputs, state: TrainingState, progress: EpochProgress) -> EpochRecord:
     """Evaluate dev, make the record, and save everything; the checkpoint is what counts after a crash.
 
-    Order: the dev predictions of a new best epoch, the checkpoint `last` (the one before becomes
-    `previous`), `best` as another name of `last`, the line in records.jsonl.
+    Order: the dev predictions of a new best epoch, the epoch's weights where all are kept, the checkpoint
+    `last` (the one before becomes `previous`), `best` as another name of `last`, the line in records.jsonl.
     """
     record, dev = complete_epoch(inputs, state, progress)
     best = best_record(state.records, inputs.config.training.monitor, state.best_from)
     if best is record and dev is not None and inputs.dev is not None:
         write_dev_predictions(inputs.run.dev_predictions, inputs.dev, dev.evaluation)
+    if inputs.config.training.keep == "all":
+        save_weights(inputs.run.epoch_weights(record.epoch), state.model, record.epoch)
     save_checkpoint(inputs.run, state)
     if best is record:
         link_or_copy(inputs.run.checkpoint("last"), inputs.run.checkpoint("best"))

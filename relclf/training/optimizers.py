@@ -1,17 +1,31 @@
 """Builds the optimiser that a config names, and says the learning rate of each update."""
 
-import inspect
 import math
 from collections.abc import Iterable, Sequence
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from relclf.config.schema import Adam, OptimizerConfig, PlateauSchedule, ScheduleConfig, TrainingConfig
+from relclf.config.schema import (
+    Adam,
+    OptimizerConfig,
+    PlateauSchedule,
+    Prodigy,
+    ScheduleConfig,
+    ScheduleFree,
+    TrainingConfig,
+)
+from relclf.config.schema import Backtracking as BacktrackingConfig
 from relclf.errors import UserMistake
 from relclf.models.layers import RowGradient, WordEmbedding
 from relclf.runs.records import EpochRecord, lower_is_better
+from relclf.training.backtracking import Backtracking
+from relclf.training.outer_optimizers import (
+    Averaging,
+    build_prodigy,
+    build_schedule_free,
+    without_compiler,
+)
 from relclf.training.row_adam import RowAdam
 
 Optimizer = torch.optim.Optimizer | RowAdam
@@ -41,7 +55,7 @@ def build_optimizer(
     words: WordEmbedding | None = None,
     deferred: bool = False,
 ) -> Optimizer:
-    """torch's optimiser of that name with the config's own parameters, or an equal one.
+    """The optimiser of that name with the config's own parameters: torch's or an equal one, ours, another package's.
 
     `words` is the embedding among the parameters of which a batch touches few rows. With `deferred`, Adam on a
     CPU updates a row when it is read (row_adam.py). Raises UserMistake for what a device cannot do.
@@ -52,6 +66,10 @@ def build_optimizer(
         raise UserMistake(
             f"training.optimizer.rows: touched is for the CPU only, and the device is {device}."
         )
+    if isinstance(config, ScheduleFree):
+        return build_schedule_free(
+            config, parameters
+        )  # which changes gradients, so no buffer of rows for them
     if device.type == "cpu" and words is not None:
         words.row_gradient = RowGradient()
         if isinstance(config, Adam) and config.weight_decay == 0 and not config.amsgrad:
@@ -64,12 +82,16 @@ def build_optimizer(
                 deferred=deferred,
                 touched_only=touched_only,
             )
+    if isinstance(config, Prodigy):
+        return build_prodigy(config, parameters)
+    if isinstance(config, BacktrackingConfig):
+        return Backtracking(parameters, config)
     if config.name in _FUSED.get(device.type, ()):
         options["fused"] = True
     captured = device.type == "cuda" and config.name in ("adam", "adamw")
     if captured:
         options["capturable"] = True
-    optimizer = _without_compiler(_OPTIMIZERS[config.name])(list(parameters), **options)
+    optimizer = without_compiler(_OPTIMIZERS[config.name])(list(parameters), **options)
     if captured:  # else torch warns at the first update that is not captured
         vars(optimizer)["_warned_capturable_if_run_uncaptured"] = True
     return optimizer
@@ -79,6 +101,22 @@ def settle(optimizer: Optimizer) -> None:
     """Make all weights what the updates so far have made of them, for whoever reads them outside training."""
     if isinstance(optimizer, RowAdam):
         optimizer.settle()
+    elif isinstance(optimizer, Averaging):
+        optimizer.eval()
+
+
+def unsettle(optimizer: Optimizer) -> None:
+    """Make all weights those that the next update starts from, where `settle` has made them others."""
+    if isinstance(optimizer, Averaging):
+        optimizer.train()
+
+
+def settled_weights(optimizer: Optimizer) -> list[tuple[nn.Parameter, Tensor]]:
+    """The parameters that `settle` would change, with what it would make of them; nothing changes."""
+    if isinstance(optimizer, RowAdam):
+        table = optimizer.settled_table()
+        return [] if table is None else [(optimizer.table, table)]
+    return optimizer.averages() if isinstance(optimizer, Averaging) else []
 
 
 def leaves_out_broken_updates(optimizer: Optimizer) -> bool:
@@ -97,16 +135,6 @@ def take_step(optimizer: Optimizer, learning_rate: float | Tensor, broken: Tenso
     if broken is not None:
         optimizer.found_inf = broken.float()  # type: ignore[union-attr]  # torch's own way of leaving out
     optimizer.step()
-
-
-def _without_compiler(optimizer: type[torch.optim.Optimizer]) -> type[torch.optim.Optimizer]:
-    """The same class with its methods undecorated: the decorators import torch's compiler, seconds of CPU time."""
-    plain: dict[str, Any] = {
-        name: inspect.unwrap(getattr(optimizer, name))
-        for name in ("add_param_group", "state_dict", "load_state_dict")
-    }
-    plain["step"] = torch.no_grad()(inspect.unwrap(optimizer.step))
-    return type(optimizer.__name__, (optimizer,), plain)
 
 
 def learning_rate(

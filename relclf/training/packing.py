@@ -76,6 +76,10 @@ def _check_alike(experiments: Sequence[Experiment]) -> None:
     config = first.inputs.config
     if config.training.optimizer.model_dump().get("rows") == "touched":
         raise UserMistake("training.optimizer.rows: touched cannot be packed. Leave out --pack.")
+    if (name := config.training.optimizer.name) in ("backtracking", "prodigy", "schedule_free"):
+        raise UserMistake(
+            f"training.optimizer.name: {name} measures one network as a whole, and cannot be packed. Leave out --pack."
+        )
     for other in experiments[1:]:
         others = [key for key in changed_keys(config, other.inputs.config) if key != "seed"]
         if others:

@@ -88,7 +88,7 @@ class RowAdam:
         places = [i for i, p in enumerate(self._parameters) if p.grad is not None]
         missed = self._missed if self._updates.item() >= self._dense_updates else None
         self._updates.add_(1)
-        gradient = self._table.grad
+        gradient = self.table.grad
         if gradient is not None and (self._touched_only or missed is not None):
             ids = self._gradient.touched(gradient)
             if self._touched_only:  # whatever was read: a function of the gradient alone, also after a resume
@@ -108,7 +108,7 @@ class RowAdam:
     def settle(self) -> None:
         """Bring all rows of the table up to date, for whoever reads them outside training."""
         if self._missed is not None and self._missed.pending:
-            for ids in torch.split(torch.arange(len(self._table)), ROWS_AT_ONCE):
+            for ids in torch.split(torch.arange(len(self.table)), ROWS_AT_ONCE):
                 self._put_back(ids, self._rows_of_today(ids))
             self._missed.forget()
 
@@ -117,7 +117,7 @@ class RowAdam:
         """A copy of the table with all rows up to date, or None where they are so; nothing changes."""
         if self._missed is None or not self._missed.pending:
             return None
-        chunks = torch.split(torch.arange(len(self._table)), ROWS_AT_ONCE)
+        chunks = torch.split(torch.arange(len(self.table)), ROWS_AT_ONCE)
         return torch.cat([self._rows_of_today(ids)[0] for ids in chunks])
 
     def state_dict(self) -> dict[str, Any]:
@@ -128,7 +128,7 @@ class RowAdam:
             if self._updates.item() > 0
         }
         if self._missed is not None and self._missed.pending:
-            state[self._place] |= {"table": self._table.detach(), **self._missed.tensors()}
+            state[self._place] |= {"table": self.table.detach(), **self._missed.tensors()}
         return {"state": state, "param_groups": [{"params": list(range(len(self._parameters)))}]}
 
     @torch.no_grad()
@@ -144,11 +144,12 @@ class RowAdam:
         if self._missed is not None:
             self._missed.forget()
             if state and "table" in state[self._place]:
-                self._table.copy_(state[self._place]["table"])
+                self.table.copy_(state[self._place]["table"])
                 self._missed.restore(state[self._place], int(self._updates))
 
     @property
-    def _table(self) -> nn.Parameter:
+    def table(self) -> nn.Parameter:
+        """The word embedding's rows."""
         return self._parameters[self._place]
 
     def _step_rows(self, ids: Tensor, gradient: Tensor) -> None:
@@ -187,14 +188,14 @@ class RowAdam:
     def _read(self, ids: Tensor) -> Tensor:
         """The rows `ids` of the table, up to date; they are kept for the step, which most often follows."""
         if self._missed is None or not self._missed.pending:
-            return self._table.index_select(0, ids)
+            return self.table.index_select(0, ids)
         if self._read_rows is not None:
             self._put_back(*self._read_rows)
         self._read_rows = (ids, self._rows_of_today(ids))
         return self._read_rows[1][0]
 
     def _tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self._table, self._firsts[self._place], self._seconds[self._place]
+        return self.table, self._firsts[self._place], self._seconds[self._place]
 
     def _put_back(self, ids: Tensor, rows: tuple[Tensor, Tensor, Tensor]) -> None:
         """Write rows of the table and of its averages that are up to date."""

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from relclf.diagnosis.probed import Trial
 from relclf.diagnosis.probes import (
     Ablated,
     Difference,
@@ -45,6 +46,16 @@ def material(tmp_path_factory: pytest.TempPathFactory) -> Material:
 def dev_of(material: Material) -> LabelledSet:
     assert material.dev is not None
     return material.dev
+
+
+@pytest.mark.parametrize("name", ["backtracking", "prodigy", "schedule_free"])
+def test_a_probe_trains_with_optimisers_that_find_their_own_steps_or_average(tmp_path: Path, name: str):
+    probed = probed_network(prepare(tiny_config(tmp_path, training__optimizer={"name": name})), 1)
+    trial = Trial(probed)
+    before = trial.judge(probed.batches)
+    for _ in range(20 if name == "backtracking" else 200):
+        trial.train(probed.batches)
+    assert trial.judge(probed.batches).loss < 0.9 * before.loss
 
 
 def test_a_network_is_probed_with_the_configs_own_settings(tmp_path: Path):

@@ -99,6 +99,19 @@ def test_update_ratios_inside_the_band_of_the_optimiser_are_ok(optimizer):
     assert of("learning-rate-too-small", found).severity == "ok"
 
 
+@pytest.mark.parametrize("optimizer", ["backtracking", "prodigy", "schedule_free"])
+def test_nothing_is_said_of_the_rate_of_optimisers_whose_usual_updates_are_not_known(optimizer):
+    found = record_findings(config(training__optimizer={"name": optimizer}), records(rising(30)))
+    assert found
+    assert not [finding for finding in found if finding.check.startswith("learning-rate")]
+
+
+@pytest.mark.parametrize("rule", ["one_se", "gl", "pq", "up"])
+def test_nothing_is_said_of_the_patience_of_a_run_that_another_rule_ends(rule):
+    found = record_findings(config(training__stop={"name": rule}), records(rising(30)), rule)
+    assert not [finding for finding in found if finding.check == "patience-too-short"]
+
+
 @pytest.mark.parametrize(
     ("ratio", "check"),
     [

@@ -30,6 +30,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
         encoding__vectors=str(vectors),
         encoding__freeze_vectors=True,
         encoding__pack_vectors=True,
+        training__keep="all",
     )
     with pytest.raises(Interrupted):
         list(experiment.epochs(StopAfter(11)))

@@ -102,7 +102,8 @@ def test_in_float32_the_losses_of_200_updates_are_those_of_the_separate_runs(tmp
     assert_equal(alone, packed, weights=1e-4, losses=1e-5)
 
 
-PACKABLE = [each for each in OPTIMIZERS if "rows" not in each]
+ALONE = ("backtracking", "prodigy", "schedule_free")
+PACKABLE = [each for each in OPTIMIZERS if "rows" not in each and each["name"] not in ALONE]
 
 
 @pytest.mark.parametrize("optimizer", PACKABLE, ids=lambda each: "-".join(each))
@@ -112,6 +113,13 @@ def test_every_optimiser_packs(tmp_path: Path, optimizer: dict[str, Any]) -> Non
     train_alone(alone)
     train_packed(packed)
     assert_equal(alone, packed, weights=1e-4, losses=1e-5)
+
+
+@pytest.mark.parametrize("name", ALONE)
+def test_optimisers_that_measure_a_whole_network_are_not_packed(tmp_path: Path, name: str) -> None:
+    runs = begin_runs(tmp_path, "packed", training__optimizer={"name": name}, training__max_epochs=1)
+    with pytest.raises(UserMistake, match=f"{name} measures one network as a whole"):
+        train_packed(runs)
 
 
 VARIANTS: list[dict[str, Any]] = [

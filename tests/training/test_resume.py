@@ -100,6 +100,12 @@ OPTIMIZERS: list[dict[str, Any]] = [
     {"name": "sgd"},
     {"name": "sgd", "momentum": 0.9, "nesterov": True},
     {"name": "adam", "rows": "touched"},
+    {"name": "backtracking", "lr": 10.0},
+    {"name": "backtracking", "momentum": 0.5, "weight_decay": 0.01},
+    {"name": "prodigy"},
+    {"name": "prodigy", "weight_decay": 0.1, "d_coef": 2.0},
+    {"name": "schedule_free", "lr": 0.05},
+    {"name": "schedule_free", "weight_decay": 0.1},
 ]
 
 
@@ -162,6 +168,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
     "monitor loss": {"training__monitor": "loss"},
     "two threads": {"training__threads": 2},
     "no dev": {"data__all_data": True},
+    "all weights kept": {"training__keep": "all"},
+    "warm-up of schedule-free": {
+        "training__optimizer": {"name": "schedule_free"},
+        "training__schedule": {"warmup_updates": 8},
+    },
+    "up": {"training__stop": {"name": "up", "strips": 1, "strip": 2}, "training__max_epochs": 30},
     "patience": {"training__patience": 1, "training__max_epochs": 30, "training__smooth": 2},
     "plain shuffling": {"training__bucket_batches": 1},
 }

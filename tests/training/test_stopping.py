@@ -94,6 +94,132 @@ def test_training_is_diverged_after_three_epochs_far_above_ln_of_the_relations(l
     assert stop_reason(records, config(**options), 4) == reason
 
 
+def dev_records(dev_losses, train_losses=None, scores=None, error=0.1):
+    """Records with these dev and train losses and scores, each score with the same standard error."""
+    trains = train_losses or [1.0] * len(dev_losses)
+    blank = [
+        EpochRecord(**{**BLANK, "epoch": i, "train_loss": train, "dev_loss": dev, "total_updates": 10 * i})
+        for i, (train, dev) in enumerate(zip(trains, dev_losses, strict=True), 1)
+    ]
+    return [
+        dataclasses.replace(r, monitored=score, dev_macro_f1=score, dev_macro_f1_se=error)
+        for r, score in zip(blank, scores or [0.5] * len(blank), strict=True)
+    ]
+
+
+def first_stop(records, **options):
+    """The epoch after which a rule other than patience first speaks; None where it never does."""
+    training = config(**options)
+    epochs = range(1, len(records) + 1)
+    return next((n for n in epochs if stop_reason(records[:n], training, 4) == training.stop.name), None)
+
+
+@pytest.mark.parametrize(
+    ("losses", "alpha", "stops"),
+    [
+        ((1.0, 0.8, 0.83, 0.85), 5.0, 4),  # 100 (0.85 / 0.8 - 1) = 6.25
+        ((1.0, 0.8, 0.83, 0.85), 6.0, 4),
+        ((1.0, 0.8, 0.83, 0.85), 6.5, None),
+        ((1.0, 0.8, 0.6, 0.4), 5.0, None),
+        ((0.0, 0.1), 5.0, 2),  # nothing is far enough above nothing
+        ((0.0, 0.0), 5.0, None),
+    ],
+)
+def test_gl_stops_where_the_dev_error_is_some_percent_above_its_least(losses, alpha, stops):
+    assert first_stop(dev_records(losses), stop={"name": "gl", "alpha": alpha}) == stops
+
+
+def test_gl_on_the_monitor_watches_what_is_left_to_one():
+    records = dev_records([1.0] * 3, scores=[0.8, 0.78, 0.7])  # errors 0.2, 0.22, 0.3
+    assert first_stop(records, stop={"name": "gl", "alpha": 20.0, "on": "monitor"}) == 3
+    assert first_stop(records, stop={"name": "gl", "alpha": 5.0, "on": "monitor"}) == 2
+    assert first_stop(records, stop={"name": "gl", "alpha": 5.0}) is None
+    falling = dev_records([1.0] * 3, scores=[0.8, 0.7, 0.6])
+    assert first_stop(falling, monitor="loss", stop={"name": "gl", "on": "monitor"}) is None
+
+
+def test_pq_weighs_the_loss_on_dev_against_the_progress_on_train():
+    # Strips of two. At the end of the second: GL = 100 (0.9 / 0.8 - 1) = 12.5; P = 1000 (0.55 / 0.5 - 1) = 100.
+    records = dev_records([1.0, 0.8, 0.8, 0.9], [1.0, 0.8, 0.6, 0.5])
+    assert first_stop(records, stop={"name": "pq", "alpha": 0.12, "strip": 2}) == 4
+    assert first_stop(records, stop={"name": "pq", "alpha": 0.13, "strip": 2}) is None
+    standing = dev_records([1.0, 0.8, 0.8, 0.81], [1.0, 0.5, 0.5, 0.5])
+    assert first_stop(standing, stop={"name": "pq", "alpha": 99.0, "strip": 2}) == 4  # no progress at all
+    assert first_stop(standing[:3], stop={"name": "pq", "alpha": 99.0, "strip": 3}) is None
+
+
+@pytest.mark.parametrize(
+    ("ends", "strips", "stops"),
+    [
+        ((1.0, 0.9, 0.95, 0.96, 0.97), 2, 8),
+        ((1.0, 0.9, 0.95, 0.96, 0.97), 3, 10),
+        ((1.0, 0.9, 0.95, 0.95, 0.97), 2, None),  # equal is no rise
+        ((0.9, 1.0, 0.9, 1.0), 2, None),
+        ((0.9, 1.0), 1, 4),
+        ((0.9,), 1, None),
+    ],
+)
+def test_up_stops_after_so_many_strips_that_end_higher_on_end(ends, strips, stops):
+    between = [value for end in ends for value in (5.0, end)]  # what a strip does inside does not matter
+    assert first_stop(dev_records(between), stop={"name": "up", "strips": strips, "strip": 2}) == stops
+
+
+@pytest.mark.parametrize(
+    ("scores", "stops"),
+    [
+        ((0.5, 0.6, 0.65, 0.69), 4),  # two epochs within 0.1 of 0.6
+        ((0.5, 0.6, 0.65, 0.71), None),
+        ((0.5, 0.62, 0.4, 0.3), 4),
+        ((0.5, 0.7, 0.75, 0.9), None),
+    ],
+)
+def test_one_se_stops_where_nothing_has_beaten_the_best_by_more_than_its_error(scores, stops):
+    records = dev_records([1.0] * len(scores), scores=scores)
+    assert first_stop(records, stop={"name": "one_se"}) == stops
+
+
+@pytest.mark.parametrize("options", [{"patience": None}, {"monitor": "accuracy"}])
+def test_one_se_needs_its_error_and_a_patience(options):
+    with pytest.raises(ValueError, match="one_se needs monitor: macro_f1"):
+        config(stop={"name": "one_se"}, **options)
+
+
+@pytest.mark.parametrize("name", ["gl", "pq", "up", "one_se"])
+def test_every_rule_is_silent_before_min_epochs_and_without_a_dev_set(name):
+    rising = dev_records([0.1 * n for n in range(1, 31)], scores=[0.9 - 0.02 * n for n in range(30)])
+    early = first_stop(rising, stop={"name": name})
+    assert early is not None
+    assert early < 29 <= first_stop(rising, stop={"name": name}, min_epochs=29)
+    without = [dataclasses.replace(r, dev_loss=None, dev_macro_f1=None, monitored=None) for r in rising]
+    assert first_stop(without, stop={"name": name}) is None
+
+
+def test_a_budget_of_updates_ends_after_the_epoch_that_spends_it():
+    records = dev_records([1.0] * 4)
+    training = config(max_updates=25, patience=None)
+    assert [stop_reason(records[:n], training, 4) for n in range(5)] == [None, None, None, "budget", "budget"]
+    said = stop_sentence("budget", 3, training)
+    assert said == "stopped after epoch 3: training.max_updates (25) is spent"
+
+
+@pytest.mark.parametrize(
+    ("stop", "words"),
+    [
+        ({"name": "gl"}, "dev loss is 20 % above its least (gl)"),
+        ({"name": "gl", "on": "monitor"}, "1 - dev macro-F1 is 20 % above its least (gl)"),
+        ({"name": "pq"}, "dev loss loses more than 0.5 times what train gains (pq)"),
+        ({"name": "up"}, "dev loss has risen over 3 strips of 5 epochs on end (up)"),
+        (
+            {"name": "one_se"},
+            "no dev macro-F1 of the last 2 epochs beats the best before them by more than its standard error (one_se)",
+        ),
+    ],
+)
+def test_every_rule_says_what_it_has_seen(stop, words):
+    training = config(stop=stop)
+    assert stop_sentence(training.stop.name, 7, training) == f"stopped after epoch 7: {words}"
+
+
 def test_the_limit_of_divergence_grows_with_the_relations():
     records = records_of(0.1, 0.2, 0.3, train_loss=[10 * math.log(19) - 1] * 3)
     assert stop_reason(records, config(), 4) == "diverged"

@@ -1,0 +1,1 @@
+"""Replays stopping rules over long runs that kept the weights of every epoch."""
