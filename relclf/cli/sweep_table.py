@@ -142,7 +142,7 @@ class SweepTable:
             epochs = [found.summary["epochs"] for found in finished if found.summary is not None]
             mean = f"{statistics.fmean(epochs):.0f}" if epochs else "-"
             mark = "*" if number == 0 and score is not None else " "
-            name = each.name if len(each.name) <= width else each.name[: width - 1] + "…"
+            name = _cut(each.name, width)
             row = f"{mark} {name:<{width}}{f'{len(finished)}/{len(results)}':>7}{cells}{mean:>7}  {state}"
             yield Text(row, "red" if state == "failed" else "")
 
@@ -236,6 +236,13 @@ def _grouped(errors: dict[str, str]) -> dict[str, list[str]]:
     return {
         error.replace("RUN", paths[0]) if len(paths) == 1 else error: paths for error, paths in found.items()
     }
+
+
+def _cut(name: str, width: int) -> str:
+    """A name with its middle left out where it is too long: variants often differ in their last setting alone."""
+    return (
+        name if len(name) <= width else f"{name[: width // 2]}…{name[len(name) - (width - width // 2 - 1) :]}"
+    )
 
 
 def _counted(count: int, what: str) -> str:

@@ -83,17 +83,17 @@ def make_paths_absolute(draft: Draft) -> None:
         value = draft.value((section, name))
         if value is not None:
             overridden = not draft.overridden.isdisjoint({(section,), (section, name)})
-            draft.values[section][name] = _absolute(value, Path() if overridden else draft.base)
+            draft.values[section][name] = absolute(value, Path() if overridden else draft.base)
 
 
-def _absolute(value: Any, base: Path) -> Any:
+def absolute(value: Any, base: Path) -> Any:
     """A path made absolute, and the paths in a list or mapping; what is no path is left for the schema to refuse."""
     if isinstance(value, str | Path) and str(value).strip() and "\0" not in str(value):
         return os.path.abspath(base / value)  # noqa: PTH100 (keeps symbolic links)
     if isinstance(value, list):
-        return [_absolute(item, base) for item in value]
+        return [absolute(item, base) for item in value]
     if isinstance(value, dict):
-        return {key: _absolute(item, base) for key, item in value.items()}
+        return {key: absolute(item, base) for key, item in value.items()}
     return value
 
 

@@ -93,7 +93,7 @@ class Executor:
     def _prepared(self, config: ExperimentConfig) -> Material:
         """The data of a config, read anew only where the last job's would not do."""
         training = [getattr(config.training, name) for name in STEADY]
-        needs = repr((config.data, config.encoding, config.model.word_dim, training))
+        needs = repr((config.data, config.encoding, config.model, training))
         if self._material is None or self._material[0] != needs:
             self._material = needs, prepare(config)
         material = self._material[1]

@@ -137,14 +137,23 @@ class KnownRuns:
             if name is None:
                 name = readable_name(variant.settings, self._sweep, taken)
                 taken.add(name)
-                self.check(name, variant.config)
+            self.check(name, variant.config)
             named.append(Variant(name, variant.settings, variant.config))
         return named
 
     def check(self, name: str, config: ExperimentConfig) -> None:
         """Raise UserMistake where the folder `name` holds runs of another config than `config`."""
         found = self.config(name)
-        if found is None or fingerprint(found, self._sweep) == fingerprint(config, self._sweep):
+        if found is None:
+            return
+        before, now = found.data.sha256.model_dump(), config.data.sha256.model_dump()
+        if files := [key for key in now if None not in (before[key], now[key]) and before[key] != now[key]]:
+            raise UserMistake(
+                f"{self._folder.path / name}: its runs were trained on other data: "
+                f"{' and '.join(files)} changed since. "
+                "Restore the data, or give the sweep another --name."
+            )
+        if fingerprint(found, self._sweep) == fingerprint(config, self._sweep):
             return
         keys = [key for key in changed_keys(found, config) if key not in _NO_SETTINGS and "sha256" not in key]
         raise UserMistake(

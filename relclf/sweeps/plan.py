@@ -117,8 +117,7 @@ def _with_data(variants: Sequence[Variant], sweep: SweepFile) -> tuple[list[Vari
                 f"{sweep.path}: split: resample draws the dev set from train, but data.dev is no share of it "
                 f"(got {config.data.dev}). Set data.dev to a share such as 0.1, or remove `split`."
             )
-        encoding = config.encoding
-        needs = repr((config.data, encoding.vectors, encoding.max_length, encoding.too_long))
+        needs = repr((config.data, config.encoding))
         if needs not in corpora:
             found = with_hashes(config)
             corpora[needs] = found, read_corpus(found)

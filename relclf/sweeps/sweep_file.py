@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from relclf.config.draft import PATH_KEYS, Draft, draft_of_file
+from relclf.config.draft import PATH_KEYS, Draft, absolute, draft_of_file
 from relclf.config.mistakes import KeyPath, Mistake, Place, refusal, shown
 from relclf.config.yaml_source import YamlDocument, read_yaml
 from relclf.sweeps.distributions import Choice, Distribution, read_distribution
@@ -194,8 +194,8 @@ class _Reader:
 def absolute_paths(key: KeyPath, value: Any, folder: Path) -> Any:
     """A setting whose relative paths, if it holds any, are made absolute from the sweep file's folder."""
     for section, name in PATH_KEYS:
-        if key == (section, name) and isinstance(value, str) and value.strip():
-            return os.path.abspath(folder / value)  # noqa: PTH100 (keeps symbolic links)
+        if key == (section, name):
+            return absolute(value, folder)
         if key == (section,) and isinstance(value, Mapping) and name in value:
             value = {**value, name: absolute_paths((section, name), value[name], folder)}
     return value

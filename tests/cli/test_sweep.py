@@ -148,6 +148,14 @@ def test_a_changed_base_is_refused_and_another_name_is_not(folder: Path) -> None
     assert runner.invoke(app, ["sweep", "grid.yaml", "-w", "1", "--name", "other", "-q"]).exit_code == 0
 
 
+def test_changed_data_are_refused(folder: Path) -> None:
+    runner.invoke(app, ["sweep", "grid.yaml", "-w", "1", "-q"])
+    change(folder / "train.jsonl", "storm", "gale")
+    result = runner.invoke(app, ["sweep", "grid.yaml"])
+    assert result.exit_code == 2
+    assert "its runs were trained on other data: train changed since." in result.stderr
+
+
 def test_two_sweeps_in_one_folder_are_refused(folder: Path) -> None:
     Path("sweeps/grid").mkdir(parents=True)
     lock = RunLock(Path("sweeps/grid"))
