@@ -5,11 +5,13 @@ from typing import Annotated
 
 import typer
 
+from relclf.cli.options import CharsetOption
+
 
 def predict(
     run: Annotated[Path, typer.Argument(help="The run directory.")],
     input_: Annotated[
-        str, typer.Argument(metavar="INPUT", help="A file of sentences (gzip too), or - for standard input.")
+        str, typer.Argument(metavar="INPUT", help="A file of sentences, or - for standard input.")
     ],
     output: Annotated[
         Path | None,
@@ -19,7 +21,10 @@ def predict(
         str | None,
         typer.Option("--format", metavar="jsonl|csv", help="Output format. [default: by name, else jsonl]"),
     ] = None,
-    input_format: Annotated[str, typer.Option(help="Input format, see docs/formats.md.")] = "auto",
+    input_format: Annotated[
+        str, typer.Option(help="Input format, a name or {name: ..., OPTION: ...}, see docs/formats.md.")
+    ] = "auto",
+    charset: CharsetOption = "utf-8",
     top: Annotated[int, typer.Option(min=1, help="Also give this many most probable relations.")] = 1,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also give every relation's probability.")
@@ -51,6 +56,9 @@ def predict(
     if chosen not in ("jsonl", "csv"):
         raise UserMistake(f"--format: must be jsonl or csv (got {chosen!r}).")
     from relclf.cli.console import messages
+    from relclf.data.options import reading_named
+
+    reading = reading_named(input_format, charset, "--input-format")
     from relclf.prediction.predictor import load
     from relclf.prediction.streaming import predict_file
 
@@ -66,7 +74,7 @@ def predict(
             predictor,
             input_ if input_ == "-" else Path(input_),
             output,
-            input_format=input_format,
+            input_format=reading,
             output_format="csv" if chosen == "csv" else "jsonl",
             top=len(predictor.relations) if probabilities else top,
             skip_bad=skip_bad,

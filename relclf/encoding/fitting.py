@@ -31,6 +31,7 @@ def fit_length(example: Example, max_length: int, too_long: str) -> Example:
 
 
 def _crop(example: Example, start: int, end: int) -> Example:
+    """A part of an example; its group is that of the whole sentence, of which parts differ."""
     return Example(
         example.id,
         example.tokens[start:end],
@@ -39,4 +40,6 @@ def _crop(example: Example, start: int, end: int) -> Example:
         example.relation,
         example.source,
         example.offsets[start:end] if example.offsets is not None else None,
+        " ".join(example.tokens) if example.group is None else example.group,
+        example.remark,
     )

@@ -10,8 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from relclf.data.hashing import file_sha256
-from relclf.data.splitting import stratified_split
-from relclf.data.tokenization import TOKENIZER
+from relclf.data.splitting import split_train
 from relclf.encoding.dataset import gold_ids
 from relclf.encoding.sentences import to_sentences
 from relclf.errors import UserMistake
@@ -21,7 +20,7 @@ from relclf.prediction.outputs import check_output, opened_output
 from relclf.runs.files import write_json
 from relclf.scoring.report import ScoreReport, score_report
 from relclf.training.checkpoint import checkpoint_epoch
-from relclf.training.corpus import check_hash, cut_note, read_labelled, unknown_note
+from relclf.training.corpus import check_hash, read_labelled, unknown_note
 from relclf.training.device import TO_SCORE, memory_explained
 from relclf.training.evaluation import Evaluation, LabelledSet, counts, evaluate, labelled_set
 
@@ -58,8 +57,10 @@ class RunEvaluation:
         }
 
 
-def evaluate_run(opened: OpenedRun, data: Path | None = None, split: str | None = None) -> RunEvaluation:
-    """Evaluate on a file, or on the split "test" or "dev" (default: test where the config names one, else dev).
+def evaluate_run(
+    opened: OpenedRun, data: Path | None = None, split: str | None = None, format: Any = "auto"
+) -> RunEvaluation:
+    """Evaluate on a file of a `format`, or on the split "test" or "dev" (default: test where there is one, else dev).
 
     A split's file must be what it was when the run was made. The result is stored under RUN/evaluations/.
     Raises UserMistake.
@@ -67,13 +68,14 @@ def evaluate_run(opened: OpenedRun, data: Path | None = None, split: str | None 
     if data is not None and split is not None:
         raise UserMistake("--data and --split name two sets; give one.")
     config = opened.network.config
-    split = split or ("test" if config.data.test is not None else "dev")
+    has_test = config.data.test is not None or config.data.fold is not None
+    split = split or ("test" if has_test else "dev")
     if data is not None:
         split, path, sha256 = data.name, data, file_sha256(data)
-        any_format = config.data.model_copy(update={"format": "auto"})
-        examples, cut = read_labelled(path, config.model_copy(update={"data": any_format}))
+        other = config.data.model_copy(update={"format": format, "group_by": None})
+        examples, said = read_labelled(path, config.model_copy(update={"data": other}), split)
     else:
-        path, sha256, examples, cut = _split_examples(opened, split)
+        path, sha256, examples, said = _split_examples(opened, split)
     network = opened.network
     sentences = to_sentences(examples, network.vocabulary, late=opened.late is not None)
     gold = gold_ids(examples, network.relations)
@@ -84,10 +86,10 @@ def evaluate_run(opened: OpenedRun, data: Path | None = None, split: str | None 
         counts(labelled, evaluation),
         labelled.relations,
         samples=config.scoring.bootstrap_samples,
-        details={"tokenizer": TOKENIZER},
+        details={"tokenizer": config.encoding.tokenizer},
     )
     epoch = checkpoint_epoch(opened.run.checkpoint(opened.weights))
-    notes = _notes(labelled, cut, split, opened)
+    notes = _notes(labelled, said, split)
     result = RunEvaluation(split, path, sha256, opened.weights, epoch, labelled, evaluation, report, notes)
     _store(opened, result, data is not None)
     return result
@@ -148,31 +150,32 @@ def _rows(result: RunEvaluation) -> Iterator[tuple[str, int, int, list[float]]]:
     return zip(result.labelled.ids, result.labelled.gold.tolist(), predicted, shares, strict=True)
 
 
-def _split_examples(opened: OpenedRun, split: str) -> tuple[Path, str, list[Example], int]:
-    """The file of a split, its SHA-256, its examples, and how many of them were cut."""
+def _split_examples(opened: OpenedRun, split: str) -> tuple[Path, str, list[Example], list[str]]:
+    """The file of a split, its SHA-256, its examples, and notes on them."""
     config = opened.network.config
     data = config.data
-    if split == "test":
-        if data.test is None:
-            raise UserMistake(f"{opened.run.config}: names no data.test. Give a file with --data.")
-        return data.test, check_hash(config, "test", data.test), *read_labelled(data.test, config)
-    if split != "dev":
+    if split not in ("test", "dev"):
         raise UserMistake(f"--split: must be test or dev (got {split!r}).")
-    if data.all_data:
+    if split == "test":
+        if data.test is None and data.fold is None:
+            raise UserMistake(f"{opened.run.config}: names no data.test. Give a file with --data.")
+        if isinstance(data.test, Path):
+            return data.test, check_hash(config, "test", data.test), *read_labelled(data.test, config, "test")
+    elif data.all_data:
         raise UserMistake(
             "--split dev: this run was trained on dev too (data.all_data). Give a file with --data."
         )
-    if isinstance(data.dev, Path):
-        return data.dev, check_hash(config, "dev", data.dev), *read_labelled(data.dev, config)
+    elif isinstance(data.dev, Path):
+        return data.dev, check_hash(config, "dev", data.dev), *read_labelled(data.dev, config, "dev")
     sha256 = check_hash(config, "train", data.train)
-    examples, cut = read_labelled(data.train, config)
-    return data.train, sha256, stratified_split(examples, data.dev, data.split_seed)[1], cut
+    examples, notes = read_labelled(data.train, config, "train")
+    splits = split_train(examples, data)
+    return data.train, sha256, splits.test if split == "test" else splits.dev, notes
 
 
-def _notes(labelled: LabelledSet, cut: int, split: str, opened: OpenedRun) -> tuple[str, ...]:
+def _notes(labelled: LabelledSet, said: list[str], split: str) -> tuple[str, ...]:
     notes = [unknown_note(split, name, count) for name, count in labelled.unknown_relations.items()]
-    if cut:
-        notes.append(cut_note(cut, split, opened.network.config))
+    notes += said
     if len(set(labelled.gold.tolist())) == 1:
         notes.append(f"{split}: a single gold relation; the scores say nothing of the others")
     return tuple(notes)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from relclf.data.options import Reading
 from relclf.data.readers.jsonl import parse_record
 from relclf.encoding.dataset import NO_GOLD
 from relclf.encoding.sentences import Sentences
@@ -44,7 +45,9 @@ class Predictor:
         network = opened.network
         encoding = network.config.encoding
         late = opened.late is not None
-        self.encoder = Encoder(network.vocabulary, encoding.max_length, encoding.too_long, late)
+        self.encoder = Encoder(
+            network.vocabulary, encoding.max_length, encoding.too_long, late, encoding.tokenizer
+        )
 
     @property
     def relations(self) -> tuple[str, ...]:
@@ -58,7 +61,10 @@ class Predictor:
         character spans, or {"tokens", "head", "tail"} with token spans. Raises DataError, which names the
         sentence by its place from 1.
         """
-        examples = (self.encoder.fitted(_example(value, place)) for place, value in enumerate(sentences, 1))
+        reading = Reading(tokenizer=self.encoder.tokenizer, offsets=False)
+        examples = (
+            self.encoder.fitted(_example(value, place, reading)) for place, value in enumerate(sentences, 1)
+        )
         predictions: list[Prediction] = []
         while len(block := self.encoder.sentences(islice(examples, BLOCK))):
             predictions += self._predictions(block)
@@ -103,9 +109,9 @@ def rounded(shares: NDArray[np.float64]) -> NDArray[np.float64]:
     return result
 
 
-def _example(value: Mapping[str, Any] | Example, place: int) -> Example:
+def _example(value: Mapping[str, Any] | Example, place: int, reading: Reading) -> Example:
     if isinstance(value, Example):
         return value
     if not isinstance(value, Mapping):
         raise UserMistake(f"sentence {place}: must be a mapping or an Example (got {type(value).__name__}).")
-    return parse_record(dict(value), f"sentence {place}", str(place), offsets=False)
+    return parse_record(dict(value), f"sentence {place}", str(place), reading)
