@@ -5,6 +5,7 @@ from collections.abc import Callable
 import typer
 
 from relclf.cli import config
+from relclf.cli.convert import convert
 from relclf.cli.diagnose import diagnose
 from relclf.cli.evaluate import evaluate
 from relclf.cli.init import init
@@ -30,6 +31,7 @@ def register(app: typer.Typer) -> None:
 _COMMANDS: dict[str, Callable[..., None]] = {
     "init": init,
     "inspect": inspect,
+    "convert": convert,
     "train": train,
     "evaluate": evaluate,
     "predict": predict,
