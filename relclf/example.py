@@ -1,6 +1,6 @@
 """An example: a tokenised sentence with two marked mentions and, where it is known, its relation."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,3 +27,6 @@ class Example:
     relation: str | None
     source: str
     offsets: tuple[tuple[int, int], ...] | None = None
+    group: str | None = None
+    remark: str | None = None
+    text: str | None = field(default=None, compare=False, repr=False)

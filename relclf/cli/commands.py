@@ -6,6 +6,7 @@ import typer
 
 from relclf.cli import config
 from relclf.cli.compare import compare
+from relclf.cli.convert import convert
 from relclf.cli.diagnose import diagnose
 from relclf.cli.evaluate import evaluate
 from relclf.cli.init import init
@@ -33,6 +34,7 @@ def register(app: typer.Typer) -> None:
 _COMMANDS: dict[str, Callable[..., None]] = {
     "init": init,
     "inspect": inspect,
+    "convert": convert,
     "train": train,
     "sweep": sweep,
     "evaluate": evaluate,

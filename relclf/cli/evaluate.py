@@ -8,11 +8,16 @@ import typer
 
 if TYPE_CHECKING:
     from relclf.prediction.evaluating import RunEvaluation
+    from relclf.prediction.folds import FoldsEvaluation
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="The run directory.")],
+    run: Annotated[Path, typer.Argument(help="The run directory, or the folder of a cross-validation.")],
     data: Annotated[Path | None, typer.Option(help="A labelled file in any readable format.")] = None,
+    format_: Annotated[
+        str,
+        typer.Option("--format", metavar="FORMAT", help="Of --data: a name, or {name: ..., OPTION: ...}."),
+    ] = "auto",
     split: Annotated[
         str | None,
         typer.Option(metavar="test|dev", help="A split of the run's config. [default: test, else dev]"),
@@ -34,11 +39,33 @@ def evaluate(
     The result is kept in RUN/evaluations/; that of an ensemble (--with) is only printed.
     """
     from relclf.cli.console import messages
+    from relclf.data.options import reading_named
+    from relclf.errors import UserMistake
     from relclf.prediction.evaluating import evaluate_run, write_answers, write_predictions
+    from relclf.prediction.folds import evaluate_folds
     from relclf.prediction.opening import open_trained
+    from relclf.runs.folds import fold_runs
 
+    if data is None and format_ != "auto":
+        raise UserMistake("--format is for the file of --data; a split's format is in the run's config.")
+    format = reading_named(format_).format
+    if fold_runs(run):
+        if data is not None or split is not None or predictions is not None or answers is not None or with_:
+            raise UserMistake(
+                f"--data, --split, --with, --predictions and --answers are for one run, and {run} has a run a fold: "
+                f"give one of them, such as {run / 'fold-1'}."
+            )
+        folds = evaluate_folds(run, weights, device)
+        for fold in folds.folds:
+            for note in fold.notes:
+                messages().print(f"note   {fold.split}: {note}", style="yellow")
+        if json_:
+            print(json.dumps(folds.to_json(), ensure_ascii=False))
+        else:
+            _print_folds(folds)
+        return
     opened, *others = (open_trained(each, weights, device) for each in (run, *(with_ or [])))
-    result = evaluate_run(opened, data, split, others)
+    result = evaluate_run(opened, data, split, others, format)
     if predictions is not None:
         write_predictions(predictions, result)
     if answers is not None:
@@ -69,6 +96,33 @@ def _print_tables(result: "RunEvaluation") -> None:
     losses = f"loss {loss(result.evaluation.loss)}   nll {loss(result.evaluation.nll)} nats a sentence"
     console.print(losses)
     for lines in (score_lines(result.report), relation_lines(result.report), confusion_lines(result.report)):
+        console.print()
+        for line in lines:
+            console.print(line, no_wrap=True, overflow="ignore", crop=False)
+
+
+def _print_folds(result: "FoldsEvaluation") -> None:
+    from relclf.cli.console import answers
+    from relclf.cli.formatting import percent
+    from relclf.cli.score_tables import confusion_lines, fold_lines, relation_lines, score_lines
+
+    console = answers()
+    sentences = sum(len(fold.labelled.ids) for fold in result.folds)
+    console.print(
+        f"{len(result.folds)} folds · {sentences:,} sentences · {result.folds[0].weights} weights",
+        style="bold",
+    )
+    rows = [
+        (f"{number}", len(fold.labelled.ids), fold.epoch, fold.report)
+        for number, fold in enumerate(result.folds, 1)
+    ]
+    averaged = {name: f"{percent(a.mean)} ±{percent(a.sd)}" for name, a in result.averaged.items()}
+    for lines in (
+        fold_lines(rows, averaged),
+        ["pooled: the predictions of all folds as one", "", *score_lines(result.pooled)],
+        relation_lines(result.pooled),
+        confusion_lines(result.pooled),
+    ):
         console.print()
         for line in lines:
             console.print(line, no_wrap=True, overflow="ignore", crop=False)

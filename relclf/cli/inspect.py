@@ -5,22 +5,26 @@ from typing import Annotated
 
 import typer
 
+from relclf.cli.options import CharsetOption, FormatOption
+
 
 def inspect(
     data: Annotated[
         Path,
-        typer.Argument(metavar="CONFIG|FILE", help="A config (.yaml), or a file of sentences (gzip too)."),
+        typer.Argument(metavar="CONFIG|FILE", help="A config (.yaml), or a file of sentences."),
     ],
     overrides: Annotated[
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the config; repeatable."),
     ] = None,
-    format: Annotated[
-        str,
-        typer.Option(
-            metavar="FORMAT", help="Of a FILE: semeval2010, jsonl, or auto: the first line shows it."
-        ),
-    ] = "auto",
+    format: FormatOption = "auto",
+    charset: CharsetOption = "utf-8",
+    tokenizer: Annotated[
+        str | None, typer.Option(metavar="NAME", help="Of a FILE: how to split texts, see docs/formats.md.")
+    ] = None,
+    skip_bad: Annotated[
+        bool, typer.Option("--skip-bad", help="Of a FILE: pass over malformed records, and count them.")
+    ] = False,
     suspects: Annotated[
         int, typer.Option(min=0, metavar="K", help="List this many sentences whose relation looks wrong.")
     ] = 10,
@@ -34,8 +38,11 @@ def inspect(
     from relclf.errors import UserMistake
 
     is_config = data.suffix in (".yaml", ".yml")
-    if is_config and format != "auto":
-        raise UserMistake("--format is for a FILE; a config says it itself: --set data.format=...")
+    if is_config and (format != "auto" or charset != "utf-8" or tokenizer or skip_bad):
+        raise UserMistake(
+            "--format, --charset, --tokenizer and --skip-bad are for a FILE; a config says it itself: "
+            "--set data.format=..."
+        )
     if not is_config and overrides:
         raise UserMistake("--set is for a CONFIG, whose name ends in .yaml or .yml.")
     from relclf.diagnosis.inspecting import inspect_config, inspect_file
@@ -47,7 +54,14 @@ def inspect(
 
             inspection = inspect_config(load_config(data, overrides or ()))
         else:
-            inspection = inspect_file(data, format)
+            from dataclasses import replace
+
+            from relclf.data.options import checked_tokenizer, reading_named
+
+            reading = reading_named(format, charset)
+            inspection = inspect_file(
+                data, replace(reading, tokenizer=checked_tokenizer(tokenizer), skip_bad=skip_bad)
+            )
     if json_:
         import json
 

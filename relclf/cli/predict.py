@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from relclf.cli.options import CharsetOption
+
 if TYPE_CHECKING:
+    from relclf.data.options import Reading
     from relclf.prediction.shards import Labelling
     from relclf.prediction.streaming import OutputFormat
 
@@ -16,7 +19,7 @@ def predict(
         str,
         typer.Argument(
             metavar="INPUT",
-            help="A file of sentences (gzip too), - for standard input, or shards: a folder or a pattern.",
+            help="A file of sentences, - for standard input, or shards: a folder or a pattern.",
         ),
     ],
     output: Annotated[
@@ -31,7 +34,10 @@ def predict(
         str | None,
         typer.Option("--format", metavar="jsonl|csv", help="Output format. [default: by name, else jsonl]"),
     ] = None,
-    input_format: Annotated[str, typer.Option(help="Input format, see docs/formats.md.")] = "auto",
+    input_format: Annotated[
+        str, typer.Option(help="Input format, a name or {name: ..., OPTION: ...}, see docs/formats.md.")
+    ] = "auto",
+    charset: CharsetOption = "utf-8",
     top: Annotated[int, typer.Option(min=1, help="Also give this many most probable relations.")] = 1,
     probabilities: Annotated[
         bool, typer.Option("--probabilities", help="Also give every relation's probability.")
@@ -68,6 +74,7 @@ def predict(
     One line each with id, relation and probability, in the order of the file. Shards (a folder of files, or a quoted
     pattern) are labelled one by one, each whole or not at all; give the command again to go on.
     """
+    from relclf.data.options import reading_named
     from relclf.errors import UserMistake
     from relclf.prediction.shards import Labelling, find_shards
 
@@ -78,17 +85,18 @@ def predict(
         raise UserMistake(f"--format: must be jsonl or csv (got {chosen!r}).")
     if engine not in ("local", "ray"):
         raise UserMistake(f"--engine: must be local or ray (got {engine!r}).")
-    shards = find_shards(input_)
+    reading = reading_named(input_format, charset, "--input-format")
+    shards = None if _is_one_folder(reading) else find_shards(input_)
     if shards is None and engine == "ray":
         raise UserMistake(
             "--engine ray labels shards: name a folder of files, or a quoted pattern such as 'in/*.jsonl'."
         )
     if shards is not None:
-        if output is None or skip_bad is not None:
-            raise UserMistake("shards need --output FOLDER, and do not go with --skip-bad.")
+        if output is None or skip_bad is not None or with_:
+            raise UserMistake("shards need --output FOLDER, and go neither with --skip-bad nor with --with.")
         output_format: OutputFormat = "csv" if chosen == "csv" else "jsonl"
         most = None if probabilities else top
-        labelling = Labelling(run.absolute(), weights, device, input_format, output_format, most)
+        labelling = Labelling(run.absolute(), weights, device, reading, output_format, most)
         _label_shards(shards, output, labelling, engine, address, gpus, threads)
         return
     from relclf.cli.console import messages
@@ -107,7 +115,7 @@ def predict(
             predictor,
             input_ if input_ == "-" else Path(input_),
             output,
-            input_format=input_format,
+            input_format=reading,
             output_format="csv" if chosen == "csv" else "jsonl",
             top=len(predictor.relations) if probabilities else top,
             skip_bad=skip_bad,
@@ -121,6 +129,11 @@ def predict(
         console.print(
             f"{counts.skipped:,} malformed records passed over, listed in {skip_bad}", style="yellow"
         )
+
+
+def _is_one_folder(reading: "Reading") -> bool:
+    """Whether the format's data is a folder of files that belong together, and not one of shards."""
+    return bool(getattr(reading.format, "name", reading.format) == "brat")
 
 
 def _label_shards(

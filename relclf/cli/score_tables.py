@@ -1,6 +1,6 @@
 """The tables of a score report as lines of text: scores with intervals, relations, confusion matrix."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 
 from relclf.cli.formatting import percent
 from relclf.relations import printable
@@ -14,6 +14,14 @@ SCORE_WORDS = {
     "semeval2010": "SemEval-2010 official",
 }
 
+_SHORT_NAMES = {
+    "macro_f1": "macro-F1",
+    "macro_f1_positive": "macro pos.",
+    "micro_f1_positive": "micro pos.",
+    "accuracy": "accuracy",
+    "semeval2010": "SemEval",
+}
+
 
 def score_lines(report: ScoreReport) -> Iterator[str]:
     """Each score in % with its 95 % bootstrap interval, and below the signatures."""
@@ -24,6 +32,19 @@ def score_lines(report: ScoreReport) -> Iterator[str]:
     yield ""
     for score in report.scores.values():
         yield printable(score.signature)
+
+
+def fold_lines(
+    rows: Sequence[tuple[str, int, int | None, ScoreReport]], averaged: Mapping[str, str]
+) -> Iterator[str]:
+    """Each fold's size, epoch and scores in %, and below the mean and standard deviation of each score."""
+    width = 1 + max(map(len, _SHORT_NAMES.values()))
+    yield f"fold  sentences  epoch{''.join(f'{_SHORT_NAMES[name]:>{width}}' for name in averaged)}"
+    for fold, sentences, epoch, report in rows:
+        values = [percent(report.scores[name].value if name in report.scores else None) for name in averaged]
+        shown = "-" if epoch is None else epoch
+        yield f"{fold:>4}  {sentences:>9,}  {shown:>5}{''.join(f'{value:>{width}}' for value in values)}"
+    yield f"averaged: mean ±sd    {''.join(f'{value:>{width}}' for value in averaged.values())}"
 
 
 def relation_lines(report: ScoreReport, numbered: bool = True) -> Iterator[str]:

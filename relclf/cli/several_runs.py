@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from rich.console import Console
@@ -19,11 +20,15 @@ from relclf.cli.train import follow, progress_bar
 from relclf.config.loading import load_config
 from relclf.errors import Interrupted, RelclfError, UserMistake
 from relclf.runs.files import read_json
+from relclf.runs.folds import fold_path
 from relclf.runs.records import EpochRecord
-from relclf.training.experiment import Experiment, begin, prepare, resume
+from relclf.training.experiment import Experiment, begin, prepare, resume, start
 from relclf.training.interruption import stop_on_signals
 from relclf.training.packing import pays, run_packed
 from relclf.training.stopping import ENDED_WELL
+
+if TYPE_CHECKING:
+    from relclf.config.schema import ExperimentConfig
 
 
 @dataclass(frozen=True)
@@ -52,6 +57,19 @@ def new_runs(
         Planned(f"seed {seed}", partial(begin, material, seed, f"{config.stem}-seed-{seed}", runs_dir, path))
         for seed, path in paths.items()
     ]
+
+
+def fold_runs(config: "ExperimentConfig", folder: Path) -> list[Planned]:
+    """One run a fold of the config, in a folder."""
+    return [
+        Planned(f"fold {fold}", partial(_of_fold, config, fold, folder))
+        for fold in range(1, (config.data.folds or 0) + 1)
+    ]
+
+
+def _of_fold(config: "ExperimentConfig", fold: int, folder: Path) -> Experiment:
+    data = config.data.model_copy(update={"fold": fold})
+    return start(config.model_copy(update={"data": data}), "", folder, fold_path(folder, fold))
 
 
 def resumed_runs(paths: Sequence[Path], checkpoint: str, overrides: list[str]) -> list[Planned]:

@@ -40,6 +40,10 @@ def train(
             metavar="N|A,B,...", help="A run for each of N seeds from the config's on, or of a list."
         ),
     ] = None,
+    folds: Annotated[
+        int | None,
+        typer.Option(min=2, metavar="K", help="Cross-validation: a run for each of K folds of train."),
+    ] = None,
     pack: Annotated[
         bool, typer.Option("--pack", help="Train several runs as one stacked network (on a GPU).")
     ] = False,
@@ -60,10 +64,15 @@ def train(
     resumed = list(resume or [])
     _check(config, resumed, run, from_, all_data, epochs, seeds, pack)
     overrides = list(set_ or [])
+    if folds is not None:
+        overrides.append(f"data.folds={folds}")
     if all_data:
         overrides += ["data.all_data=true", f"training.max_epochs={epochs}", "training.min_epochs=1"]
     if pack_vectors:
         overrides.append("encoding.pack_vectors=true")
+    if config is not None and _trains_folds(config, overrides, folds, seeds):
+        _cross_validate(config, overrides, run, runs_dir, pack, quiet, json_)
+        return
     if seeds is None and len(resumed) < 2:
         experiment = (
             _resumed(resumed[0], from_, overrides) if resumed else _new(config, overrides, run, runs_dir)
@@ -111,6 +120,44 @@ def _check(
         raise UserMistake("--from goes with --resume.")
     if pack and seeds is None and len(resumed) < 2:
         raise UserMistake("--pack is for several runs: give --seeds, or --resume for each run.")
+
+
+def _trains_folds(config: Path, overrides: list[str], folds: int | None, seeds: str | None) -> bool:
+    """Whether the config asks for all folds. Raises UserMistake where it asks for several seeds too."""
+    from relclf.config.loading import load_config
+    from relclf.errors import UserMistake
+
+    data = load_config(config, overrides).data
+    if data.folds is None or (data.fold is not None and folds is None):
+        return False
+    if data.fold is not None:
+        raise UserMistake("--folds trains all folds; data.fold names one of them. Leave one of the two out.")
+    if seeds is not None:
+        raise UserMistake("--seeds and folds: train the folds seed by seed, --set seed=N each time.")
+    return True
+
+
+def _cross_validate(
+    config: Path,
+    overrides: list[str],
+    run: Path | None,
+    runs_dir: Path,
+    pack: bool,
+    quiet: bool,
+    as_json: bool,
+) -> None:
+    from relclf.cli.console import messages
+    from relclf.cli.formatting import shell_path
+    from relclf.cli.several_runs import fold_runs, train_several
+    from relclf.config.loading import load_config
+    from relclf.runs.folds import create_folds_folder
+
+    folder = create_folds_folder(runs_dir, config.stem, run)
+    train_several(
+        fold_runs(load_config(config, overrides), folder), packed=False, quiet=quiet, as_json=as_json
+    )
+    if not quiet:
+        messages().print(f"next: relclf evaluate {shell_path(folder)}")
 
 
 def _new(config: Path | None, overrides: list[str], run: Path | None, runs_dir: Path) -> "Experiment":

@@ -33,21 +33,27 @@ def _conditions(group: Group) -> Iterator[tuple[str, str]]:
     config = group.runs[0].config
     data, training = config.data, config.training
     seconds = f", {training.max_seconds:g} s" if training.max_seconds is not None else ""
-    yield "budget", f"{training.max_epochs} epochs{seconds}"
+    updates = f", {training.max_updates:,} updates" if training.max_updates is not None else ""
+    yield "budget", f"{training.max_epochs} epochs{updates}{seconds}"
     yield "variants tried", str(group.tried)
     yield "train data", _file(data.train, data.sha256.train)
+    drawn = (
+        "a split for each seed" if group.sweep and group.sweep.resampled else f"split seed {data.split_seed}"
+    )
+    if data.group_by is not None:
+        drawn += f", grouped by {data.group_by}"
     if data.all_data:
         yield "dev data", "part of train"
     elif isinstance(data.dev, Path):
         yield "dev data", _file(data.dev, data.sha256.dev)
     else:
-        drawn = (
-            "a split for each seed"
-            if group.sweep and group.sweep.resampled
-            else f"split seed {data.split_seed}"
-        )
         yield "dev data", f"{data.dev:g} of train, {drawn}"
-    yield "test data", _file(data.test, data.sha256.test)
+    if data.fold is not None:
+        yield "test data", f"fold {data.fold} of {data.folds} of train, {drawn}"
+    elif isinstance(data.test, float):
+        yield "test data", f"{data.test:g} of train, {drawn}"
+    else:
+        yield "test data", _file(data.test, data.sha256.test)
     yield "negative relation", str(data.negative_relation)
 
 

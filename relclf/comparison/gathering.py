@@ -251,7 +251,7 @@ def _without_seed(config: ExperimentConfig, sweep: Sweep | None) -> ExperimentCo
     same_files = {
         "train": Path(hashes.train or data.train),
         "dev": dev,
-        "test": data.test and Path(hashes.test or data.test),
+        "test": Path(hashes.test or data.test) if isinstance(data.test, Path) else data.test,
         "sha256": DataHashes(),
         "split_seed": 0 if sweep is not None and sweep.resampled else data.split_seed,
     }

@@ -31,7 +31,8 @@ def explained(error: ValidationError, draft: Draft) -> Iterator[Mistake]:
         elif kind == "extra_forbidden":
             yield Mistake(draft.place(key), key, _unknown_key(key, section, draft))
         elif about is not None and about.variants and kind == "union_tag_invalid":
-            name = (*key, "name")
+            alone = isinstance(draft.value(key), str)
+            name = key if alone else (*key, "name")
             words = _must_be(_name_key(about), draft.value(name))
             yield Mistake(draft.place(name), name, words)
         elif about is None or about.section or about.variants:
@@ -90,6 +91,8 @@ def _paths_of(name: str, section: SectionKeys, above: KeyPath) -> Iterator[KeyPa
 def _wrong_section(kind: str, message: str, about: Key | None, value: Any) -> str:
     if kind == "value_error":
         return message.removeprefix("Value error, ") + "."
+    if about is not None and kind == "union_tag_not_found" and isinstance(value, Mapping):
+        return f"needs a `name`: {_name_key(about).allowed}."
     if about is not None and isinstance(value, str) and value in about.variants:
         return f"must be a mapping (got {shown(value)}); did you mean `{{name: {value}}}`?"
     return f"must be a mapping of keys to values (got {shown(value)})."

@@ -54,10 +54,11 @@ def _key(name: str, schema: dict[str, Any], required: bool, definitions: dict[st
     if "$ref" in schema:
         section = _section(_definition(schema["$ref"], definitions), definitions)
         return Key(name, meaning, "a mapping", required, default, section=section)
-    if "oneOf" in schema:
+    several = next((each for each in (schema, *schema.get("anyOf", ())) if "oneOf" in each), None)
+    if several is not None:
         variants = {
             inner["properties"]["name"]["const"]: _section(inner, definitions)
-            for inner in (_definition(each["$ref"], definitions) for each in schema["oneOf"])
+            for inner in (_definition(each["$ref"], definitions) for each in several["oneOf"])
         }
         return Key(name, meaning, "a mapping", required, default, variants=variants)
     return Key(name, meaning, allowed_words(schema), required, default, choices=_choices(schema))
@@ -96,7 +97,8 @@ def _alternatives(schema: dict[str, Any]) -> list[str]:
         case "number":
             return [("a number " + _range(schema)).rstrip()]
         case "string":
-            return ["a path" if schema.get("format") == "path" else "text"]
+            text = "one character" if schema.get("maxLength") == 1 else "text"
+            return ["a path" if schema.get("format") == "path" else text]
         case "object":
             inner = ", ".join(f"{name}: {allowed_words(each)}" for name, each in schema["properties"].items())
             return [f"`{{{inner}}}`"]

@@ -68,7 +68,7 @@ def _section(title: str, meaning: str, section: SectionKeys, level: int) -> Iter
 
 def _variants(path: str, key: Key, level: int) -> Iterator[str]:
     """A heading for a key that holds one of several sections, and each of them below it."""
-    default = key.default["name"]
+    default = _default_variant(key)
     names = ", ".join(f"`{name}`" for name in key.variants)
     yield f"{'#' * level} `{path}`\n"
     yield f"{_sentence(key.meaning)} `name` chooses one of {names}; without it, `{default}`.\n"
@@ -86,8 +86,13 @@ def _default(key: Key) -> str:
     if key.section is not None:
         return "its defaults"
     if key.variants:
-        return f"`{key.default['name']}`"
+        return f"`{_default_variant(key)}`"
     return f"`{_yaml(key.default)}`"
+
+
+def _default_variant(key: Key) -> str:
+    """A section that has nothing but defaults may be its name alone."""
+    return str(key.default if isinstance(key.default, str) else key.default["name"])
 
 
 def _yaml(value: Any) -> str:

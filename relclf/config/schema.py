@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
     model_validator,
 )
+
+from relclf.config.formats import AutoFormat, FormatConfig
+from relclf.config.section import Section, named
+from relclf.data.charsets import extends_ascii
 
 Probability = Annotated[float, Field(ge=0, lt=1)]
 Positive = Annotated[float, Field(gt=0)]
@@ -68,12 +70,6 @@ VectorSources = Annotated[
 ]
 
 
-class Section(BaseModel):
-    """A mapping of the config: strict types, no unknown keys, never changed after it was read."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
 class DataHashes(Section):
     """SHA-256 of the files as they were when the run was made; a file that differs is refused."""
 
@@ -94,13 +90,37 @@ class DataConfig(Section):
         description="the dev sentences that pick the epoch: a file, or a share of train between 0 and 1 "
         "(stratified by relation).",
     )
-    test: PathValue | None = Field(
+    test: Annotated[Share | PathValue | None, Field(union_mode="left_to_right")] = Field(
         default=None,
-        description="the test sentences; only `relclf evaluate` and `relclf inspect` read them.",
+        description="the test sentences, which only `relclf evaluate` and `relclf inspect` look at: a file, or a "
+        "share of train, taken out before dev is.",
     )
-    format: Literal["auto", "semeval2010", "jsonl"] = Field(
-        default="auto",
-        description="the files' format; `auto` looks at the first line. See `docs/formats.md`.",
+    format: FormatConfig = Field(
+        default=AutoFormat(),
+        description="the files' format: its name, or a mapping of its `name` and its options (`docs/formats.md`).",
+    )
+    charset: str = Field(
+        default="utf-8",
+        description="the files' encoding of characters: `utf-8`, `latin-1`, `cp1252`, `gb18030` or another that "
+        "Python knows and that extends ASCII.",
+    )
+    skip_bad: bool = Field(
+        default=False,
+        description="pass over malformed records, counted and said, instead of refusing the file.",
+    )
+    group_by: Annotated[str, Field(min_length=1)] | None = Field(
+        default=None,
+        description="examples that are alike in this stay on one side of every split: `sentence` (the same words), "
+        "`document` in brat's folders, or a key or column of the files.",
+    )
+    folds: Annotated[int, Field(ge=2)] | None = Field(
+        default=None,
+        description="cross-validation: train is cut in this many folds, stratified by relation, and each is the test "
+        "set of a run of its own (`relclf train --folds K` sets it).",
+    )
+    fold: Count | None = Field(
+        default=None,
+        description="the fold that this run is tested on, from 1; `relclf train` trains all of them.",
     )
     negative_relation: str | None = Field(
         default=None,
@@ -123,10 +143,39 @@ class DataConfig(Section):
         "refused.",
     )
 
+    @field_validator("format", mode="before")
+    @classmethod
+    def _name_of_a_format(cls, value: Any) -> Any:
+        return named(value)
+
+    @model_validator(mode="after")
+    def _known_charset(self) -> "DataConfig":
+        if not extends_ascii(self.charset):
+            raise ValueError(
+                f"charset: {self.charset!r} is no encoding that Python knows and that extends ASCII; try utf-8, "
+                "latin-1 or cp1252"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _folds_are_the_test(self) -> "DataConfig":
+        if self.folds is not None and self.test is not None:
+            raise ValueError("with folds each fold is the test set; leave out test")
+        if self.fold is not None and (self.folds is None or self.fold > self.folds):
+            raise ValueError(f"fold {self.fold} needs folds of at least as many (got {self.folds or 'null'})")
+        if self.folds is not None and isinstance(self.dev, Path):
+            raise ValueError("folds are made of train alone; with them dev is a share of what is left")
+        return self
+
 
 class EncodingConfig(Section):
-    """How tokens become numbers."""
+    """How sentences become tokens, and tokens numbers."""
 
+    tokenizer: Literal["words-2", "words-1", "characters-1"] = Field(
+        default="words-2",
+        description="how a text is split where the files hold no tokens (`docs/formats.md`): words; words as before "
+        "combining marks stayed with theirs; single characters, for Chinese and other writing without blanks.",
+    )
     min_count: Count = Field(
         default=1,
         description="words rarer than this in train become the unknown word, unless `vectors` has them.",
@@ -746,8 +795,8 @@ class TrainingConfig(Section):
     @classmethod
     def _default_name(cls, value: Any, info: ValidationInfo) -> Any:
         """A mapping without a name sets keys of the default: `optimizer: {lr: 0.01}` is Adam."""
-        if isinstance(value, dict) and "name" not in value:
-            return {"name": _DEFAULT_NAMES[str(info.field_name)], **value}
+        if isinstance(value, dict):
+            return named(value, _DEFAULT_NAMES[str(info.field_name)])
         return value
 
     @model_validator(mode="after")
@@ -817,8 +866,21 @@ class ExperimentConfig(Section):
     training: TrainingConfig = Field(default=TrainingConfig(), description="the loop.")
     scoring: ScoringConfig = Field(default=ScoringConfig(), description="scores.")
 
+    @model_validator(mode="before")
+    @classmethod
+    def _tokenizer_of_an_old_run(cls, values: Any) -> Any:
+        """A run's own config (it has hashes) without a tokenizer was made when there was only words-1."""
+        match values:
+            case {"data": {"sha256": {"train": str()}}, "encoding": {**encoding}} if (
+                "tokenizer" not in encoding
+            ):
+                return {**values, "encoding": {"tokenizer": "words-1", **encoding}}
+        return values
+
     @model_validator(mode="after")
     def _all_data_needs_no_dev(self) -> "ExperimentConfig":
+        if self.data.all_data and (self.data.folds is not None or isinstance(self.data.test, float)):
+            raise ValueError("data.all_data trains on the whole file; leave out folds and a share for test")
         if self.data.all_data and self.training.schedule.name == "plateau":
             raise ValueError("data.all_data leaves no dev score for the plateau schedule to watch")
         return self

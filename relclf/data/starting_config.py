@@ -5,32 +5,39 @@ import math
 import os
 import re
 import textwrap
-from dataclasses import astuple
+from dataclasses import astuple, replace
+from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import yaml
 
 from relclf.data.inspection import DataSummary, Quantiles, summarise
-from relclf.data.lines import STANDARD_INPUT
+from relclf.data.lines import STANDARD_INPUT, UTF_8
+from relclf.data.options import Reading
 from relclf.data.reading import detect_format, read_examples
 from relclf.errors import UserMistake
 from relclf.relations import printable
 from relclf.runs.files import write_text
 
 if TYPE_CHECKING:
-    from relclf.config.schema import Section
+    from relclf.config.section import Section
 
 _NEGATIVE_NAMES = {"other", "none", "na", "norelation", "negative", "null", "false", "unrelated"}
 _PLAIN = re.compile(r"(\.\./)*[A-Za-z][\w./-]*", re.ASCII)
 _YAML_WORDS = {"null", "true", "false", "yes", "no", "on", "off", "y", "n"}
 _MOST_RELATIONS_LISTED = 100
+_SENTENCES_TRIED = 200
+_WITHOUT_BLANKS = re.compile(
+    "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]"
+)
+"""Thai, Lao, Burmese, Khmer, Kana and Chinese characters."""
 _SHORTEST_LIMIT = 64
 _LONGEST_REFUSED = 512
 """tokens; where a sentence is longer than this, the config cuts windows instead of refusing."""
 
 
-def starting_config(data: Path, folder: Path, format: str = "auto") -> str:
+def starting_config(data: Path, folder: Path, reading: Reading | str = "auto") -> str:
     """A commented YAML config for a data file, to be saved in `folder` (paths in it are relative to that).
 
     What the keys mean and their defaults come from the schema. Raises UserMistake where the file cannot
@@ -40,15 +47,18 @@ def starting_config(data: Path, folder: Path, format: str = "auto") -> str:
         raise UserMistake(
             "a config names its data file, so it cannot be standard input. Save the data first."
         )
-    format = detect_format(data) if format == "auto" else format
-    summary = summarise(read_examples(data, format))
+    if isinstance(reading, str):
+        reading = Reading(reading)
+    if reading.format == "auto":
+        reading = replace(reading, format=detect_format(data, reading))
+    reading = replace(reading, tokenizer=_fitting_tokenizer(data, reading))
+    summary = summarise(read_examples(data, reading, offsets=False))
     _refuse_too_few_relations(summary, data)
-    return "\n".join(
-        [*_what_the_file_holds(summary, data, format), "", *_keys(summary, data, folder, format), ""]
-    )
+    held = _what_the_file_holds(summary, data, getattr(reading.format, "name", reading.format))
+    return "\n".join([*held, "", *_keys(summary, data, folder, reading), ""])
 
 
-def write_starting_config(data: Path, config: Path, format: str = "auto") -> None:
+def write_starting_config(data: Path, config: Path, reading: Reading | str = "auto") -> None:
     """Write the starting config into a new file; UserMistake where one stands there already."""
     if config.exists():
         raise UserMistake(
@@ -56,7 +66,19 @@ def write_starting_config(data: Path, config: Path, format: str = "auto") -> Non
         )
     if not config.parent.is_dir():
         raise UserMistake(f"{config.parent}: no such folder. Make it first.")
-    write_text(config, starting_config(data, config.parent, format))
+    write_text(config, starting_config(data, config.parent, reading))
+
+
+def _fitting_tokenizer(data: Path, reading: Reading) -> str:
+    """characters-1 where every second letter of the first sentences belongs to a writing without blanks."""
+    texts = (
+        "".join(example.tokens)
+        for example in islice(read_examples(data, reading), _SENTENCES_TRIED)
+        if example.text is not None
+    )
+    letters = [letter for text in texts for letter in text if letter.isalpha()]
+    without_blanks = sum(_WITHOUT_BLANKS.match(letter) is not None for letter in letters)
+    return "characters-1" if 2 * without_blanks > len(letters) else reading.tokenizer
 
 
 def _refuse_too_few_relations(summary: DataSummary, data: Path) -> None:
@@ -103,7 +125,7 @@ def _quantiles_row(title: str, quantiles: Quantiles) -> str:
     return f"{title:<26}" + "".join(f"{value:>7,}" for value in astuple(quantiles))
 
 
-def _keys(summary: DataSummary, data: Path, folder: Path, format: str) -> list[str]:
+def _keys(summary: DataSummary, data: Path, folder: Path, reading: Reading) -> list[str]:
     """The lines of the YAML itself: values fitted to the file, the schema's defaults, the schema's comments."""
     from relclf.config.schema import DataConfig, ExperimentConfig
 
@@ -118,10 +140,16 @@ def _keys(summary: DataSummary, data: Path, folder: Path, format: str) -> list[s
         *_key(config.data, "train", _relative(data, folder)),
         *_key(config.data, "dev"),
         *_key(config.data, "test", "FILE", commented=True),
-        *_key(config.data, "format", format),
+        *_key(config.data, "format", _format_keys(reading.format)),
+        *(_key(config.data, "charset", reading.charset) if reading.charset != UTF_8 else ()),
         *_key(config.data, "negative_relation", (candidates or ["NAME"])[0], commented=True, more=looks),
         "",
         "encoding:",
+        *(
+            _key(config.encoding, "tokenizer", reading.tokenizer)
+            if reading.tokenizer != config.encoding.tokenizer
+            else ()
+        ),
         *_key(config.encoding, "lowercase"),
         *_key(config.encoding, "max_length", max_length),
         *_key(config.encoding, "too_long", too_long),
@@ -156,6 +184,14 @@ def _key(
     )
     shown = _scalar(getattr(section, name) if value is None else value)
     return [*comment, f"{indent}{'# ' if commented else ''}{name}: {shown}"]
+
+
+def _format_keys(format: Any) -> object:
+    """A format as a config names it: by its name, or by its options that are not the defaults."""
+    if isinstance(format, str):
+        return format
+    given = format.model_dump(mode="json", exclude_defaults=True)
+    return {"name": format.name, **given} if isinstance(given, dict) else given
 
 
 def _scalar(value: object) -> str:

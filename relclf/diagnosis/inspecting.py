@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from relclf.config.schema import EncodingConfig, ExperimentConfig
 from relclf.data.inspection import DataSummary, summarise
-from relclf.data.reading import read_examples
-from relclf.data.splitting import stratified_split
+from relclf.data.options import Reading, reading_of
+from relclf.data.reading import load_examples
+from relclf.data.splitting import split_train
 from relclf.diagnosis.data_checks import (
     clipped_share,
     data_findings,
@@ -84,28 +85,39 @@ class Inspection:
 
 def inspect_config(config: ExperimentConfig) -> Inspection:
     """Inspect the splits of a config as training would see them. Raises UserMistake where a file cannot be read."""
-    data = config.data
+    data, reading = config.data, reading_of(config)
+    skipped: list[str] = []
     files = {"train": _shown(data.train)}
-    splits = {"train": _read(data.train, data.format)}
+    whole = _read(data.train, reading, "train", skipped)
+    parts = split_train(whole, data)
+    splits = {"train": parts.train}
     if isinstance(data.dev, Path):
-        files["dev"], splits["dev"] = _shown(data.dev), _read(data.dev, data.format)
+        files["dev"], splits["dev"] = _shown(data.dev), _read(data.dev, reading, "dev", skipped)
     elif not data.all_data:
-        files["dev"] = f"{100 * data.dev:g} % of train"
-        splits["train"], splits["dev"] = stratified_split(splits["train"], data.dev, data.split_seed)
-    skipped = []
-    if data.test is not None and data.test.is_file():
-        files["test"], splits["test"] = _shown(data.test), _read(data.test, data.format)
-    elif data.test is not None:
+        files["dev"], splits["dev"] = f"{100 * data.dev:g} % of train", parts.dev
+    if isinstance(data.test, Path) and data.test.exists():
+        files["test"], splits["test"] = _shown(data.test), _read(data.test, reading, "test", skipped)
+    elif isinstance(data.test, Path):
         skipped.append(f"test: there is no file {_shown(data.test)} yet")
+    elif parts.test:
+        share = (
+            f"fold {data.fold} of {data.folds}" if data.test is None else f"{100 * data.test:g} % of train"
+        )
+        files["test"], splits["test"] = share, parts.test
     words: Sequence[str] = ()
     if config.encoding.vectors is not None:
         words = _with_vectors(splits, config.encoding)
     return _inspection(splits, files, config.encoding, words, skipped)
 
 
-def inspect_file(path: Path | str, format: str = "auto") -> Inspection:
+def inspect_file(path: Path | str, reading: Reading | str = "auto") -> Inspection:
     """Inspect one data file, alone, with the default encoding. Raises UserMistake where it cannot be read."""
-    return _inspection({"train": _read(path, format)}, {"train": str(path)}, EncodingConfig(), (), [])
+    if isinstance(reading, str):
+        reading = Reading(reading)
+    skipped: list[str] = []
+    examples = _read(path, reading, "train", skipped)
+    encoding = EncodingConfig(tokenizer=cast("Any", reading.tokenizer))
+    return _inspection({"train": examples}, {"train": str(path)}, encoding, (), skipped)
 
 
 def _with_vectors(splits: dict[str, list[Example]], encoding: EncodingConfig) -> list[str]:
@@ -117,8 +129,11 @@ def _with_vectors(splits: dict[str, list[Example]], encoding: EncodingConfig) ->
     return [word for word, is_known in zip(words, found.tolist(), strict=True) if is_known]
 
 
-def _read(path: Path | str, format: str) -> list[Example]:
-    return list(read_examples(_shown(path), format))
+def _read(path: Path | str, reading: Reading, name: str, notes: list[str]) -> list[Example]:
+    """The examples of a file; what is to be said of them is added to `notes`."""
+    loaded = load_examples(_shown(path), reading)
+    notes += [f"{name}: {note}" for note in loaded.notes]
+    return loaded.examples
 
 
 def _shown(path: Path | str) -> str:

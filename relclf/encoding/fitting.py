@@ -31,7 +31,7 @@ def fit_length(example: Example, max_length: int, too_long: str) -> Example:
 
 
 def crop(example: Example, start: int, end: int) -> Example:
-    """The tokens from `start` to `end`, in which both mentions are."""
+    """The tokens from `start` to `end`, in which both mentions are; its group is that of the whole sentence."""
     return Example(
         example.id,
         example.tokens[start:end],
@@ -40,4 +40,6 @@ def crop(example: Example, start: int, end: int) -> Example:
         example.relation,
         example.source,
         example.offsets[start:end] if example.offsets is not None else None,
+        " ".join(example.tokens) if example.group is None else example.group,
+        example.remark,
     )

@@ -1,6 +1,7 @@
 """What several runs say together: the mean of their probabilities, an ensemble and never one run's answer."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,12 +57,13 @@ def check_members(first: OpenedRun, others: Sequence[OpenedRun]) -> None:
 
 def check_same_split(first: OpenedRun, other: OpenedRun, split: str) -> None:
     """Raise UserMistake where a run has another dev or test set: its own dev may be among what the other learned."""
-    keys = {"test": ["data.sha256.test"], "dev": ["data.sha256.train", "data.dev", "data.split_seed"]}[split]
     config, others = first.network.config, other.network.config
+    keys = ["sha256.train", "test", "folds", "fold", "split_seed", "group_by"]
     if split == "dev":
-        keys += ["data.sha256.dev", "data.all_data"]
-    elif others.data.sha256.test is None:
-        return
+        keys += ["dev", "sha256.dev", "all_data"]
+    elif isinstance(config.data.test, Path):  # the others need not name it: they are given the file
+        keys = ["sha256.test"] if others.data.sha256.test is not None else []
+    keys = [f"data.{key}" for key in keys]
     if differing := [key for key in changed_keys(config, others) if key in keys]:
         raise UserMistake(
             f"--with {other.run.path}: has another {split} set than {first.run.path} ({', '.join(differing)}). "

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 
 from relclf.data.hashing import file_sha256
-from relclf.data.splitting import stratified_split
-from relclf.data.tokenization import TOKENIZER
+from relclf.data.splitting import split_train
 from relclf.encoding.dataset import gold_ids
 from relclf.encoding.sentences import to_sentences
 from relclf.errors import UserMistake
@@ -22,7 +21,7 @@ from relclf.prediction.outputs import check_output, opened_output
 from relclf.runs.files import write_json, write_text
 from relclf.scoring.report import ScoreReport, score_report
 from relclf.training.checkpoint import checkpoint_epoch
-from relclf.training.corpus import check_hash, cut_note, read_labelled, unknown_note
+from relclf.training.corpus import check_hash, read_labelled, unknown_note
 from relclf.training.device import TO_SCORE, memory_explained
 from relclf.training.evaluation import Evaluation, LabelledSet, counts, evaluate, labelled_set
 
@@ -83,8 +82,9 @@ def evaluate_run(
     data: Path | None = None,
     split: str | None = None,
     others: Sequence[OpenedRun] = (),
+    format: Any = "auto",
 ) -> RunEvaluation:
-    """Evaluate on a file, or on the split "test" or "dev" (default: test where the config names one, else dev).
+    """Evaluate on a file of a `format`, or on the split "test" or "dev" (default: test where there is one, else dev).
 
     A split's file must be what it was when the run was made. The result is stored under RUN/evaluations/. With
     `others` it is that of an ensemble, which is no run's own and is not stored. Raises UserMistake.
@@ -92,25 +92,32 @@ def evaluate_run(
     if data is not None and split is not None:
         raise UserMistake("--data and --split name two sets; give one.")
     config = opened.network.config
-    split = split or ("test" if config.data.test is not None else "dev")
+    has_test = config.data.test is not None or config.data.fold is not None
+    split = split or ("test" if has_test else "dev")
     check_members(opened, others)
     for other in others if data is None else ():
         check_same_split(opened, other, split)
-    name, path, sha256, examples, cut = _chosen(opened, data, split)
+    name, path, sha256, examples, said = _chosen(opened, data, split, format)
     labelled, evaluation = _evaluated(opened, examples)
     if others:  # each of which may read sentences in its own way
-        given = path if data is not None or split == "test" else None
-        read = [(other, _chosen(other, given, split)[3]) for other in others]
+        given = data or (path if split == "test" and isinstance(config.data.test, Path) else None)
+        read = [
+            (other, _chosen(other, given, split, format if data else config.data.format)[3])
+            for other in others
+        ]
         evaluation = together([evaluation, *(_evaluated(*each)[1] for each in read)], labelled.gold)
     report = score_report(
         counts(labelled, evaluation),
         labelled.relations,
         samples=config.scoring.bootstrap_samples,
-        details={"tokenizer": TOKENIZER, **({"ensemble": str(1 + len(others))} if others else {})},
+        details={
+            "tokenizer": config.encoding.tokenizer,
+            **({"ensemble": str(1 + len(others))} if others else {}),
+        },
     )
     members = tuple(Member.of(each) for each in (opened, *others)) if others else ()
     epoch = None if others else checkpoint_epoch(opened.run.checkpoint(opened.weights))
-    notes = _notes(labelled, cut, name, opened)
+    notes = _notes(labelled, said, name)
     result = RunEvaluation(
         name, path, sha256, opened.weights, epoch, labelled, evaluation, report, notes, members
     )
@@ -167,18 +174,16 @@ def _rows(result: RunEvaluation) -> Iterator[tuple[str, int, int, list[float]]]:
     return zip(result.labelled.ids, result.labelled.gold.tolist(), predicted, shares, strict=True)
 
 
-def _chosen(opened: OpenedRun, data: Path | None, split: str) -> tuple[str, Path, str, list[Example], int]:
-    """The name, the file and its SHA-256 of what is evaluated, its examples, and how many of them were cut."""
+def _chosen(
+    opened: OpenedRun, data: Path | None, split: str, format: Any
+) -> tuple[str, Path, str, list[Example], list[str]]:
+    """The name, the file and its SHA-256 of what is evaluated, its examples, and notes on them."""
     if data is None:
         return split, *split_examples(opened, split)
     config = opened.network.config
-    any_format = config.data.model_copy(update={"format": "auto"})
-    return (
-        data.name,
-        data,
-        file_sha256(data),
-        *read_labelled(data, config.model_copy(update={"data": any_format})),
-    )
+    other = config.data.model_copy(update={"format": format, "group_by": None})
+    examples, said = read_labelled(data, config.model_copy(update={"data": other}), data.name)
+    return data.name, data, file_sha256(data), examples, said
 
 
 def _evaluated(opened: OpenedRun, examples: list[Example]) -> tuple[LabelledSet, Evaluation]:
@@ -191,31 +196,32 @@ def _evaluated(opened: OpenedRun, examples: list[Example]) -> tuple[LabelledSet,
         return labelled, evaluate(network.model, labelled.dataset, opened.objective)
 
 
-def split_examples(opened: OpenedRun, split: str) -> tuple[Path, str, list[Example], int]:
-    """The file of a split, its SHA-256, its examples, and how many of them were cut."""
+def split_examples(opened: OpenedRun, split: str) -> tuple[Path, str, list[Example], list[str]]:
+    """The file of a split, its SHA-256, its examples, and notes on them."""
     config = opened.network.config
     data = config.data
-    if split == "test":
-        if data.test is None:
-            raise UserMistake(f"{opened.run.config}: names no data.test. Give a file with --data.")
-        return data.test, check_hash(config, "test", data.test), *read_labelled(data.test, config)
-    if split != "dev":
+    if split not in ("test", "dev"):
         raise UserMistake(f"--split: must be test or dev (got {split!r}).")
-    if data.all_data:
+    if split == "test":
+        if data.test is None and data.fold is None:
+            raise UserMistake(f"{opened.run.config}: names no data.test. Give a file with --data.")
+        if isinstance(data.test, Path):
+            return data.test, check_hash(config, "test", data.test), *read_labelled(data.test, config, "test")
+    elif data.all_data:
         raise UserMistake(
             "--split dev: this run was trained on dev too (data.all_data). Give a file with --data."
         )
-    if isinstance(data.dev, Path):
-        return data.dev, check_hash(config, "dev", data.dev), *read_labelled(data.dev, config)
+    elif isinstance(data.dev, Path):
+        return data.dev, check_hash(config, "dev", data.dev), *read_labelled(data.dev, config, "dev")
     sha256 = check_hash(config, "train", data.train)
-    examples, cut = read_labelled(data.train, config)
-    return data.train, sha256, stratified_split(examples, data.dev, data.split_seed)[1], cut
+    examples, notes = read_labelled(data.train, config, "train")
+    splits = split_train(examples, data)
+    return data.train, sha256, splits.test if split == "test" else splits.dev, notes
 
 
-def _notes(labelled: LabelledSet, cut: int, split: str, opened: OpenedRun) -> tuple[str, ...]:
+def _notes(labelled: LabelledSet, said: list[str], split: str) -> tuple[str, ...]:
     notes = [unknown_note(split, name, count) for name, count in labelled.unknown_relations.items()]
-    if cut:
-        notes.append(cut_note(cut, split, opened.network.config))
+    notes += said
     if len(set(labelled.gold.tolist())) == 1:
         notes.append(f"{split}: a single gold relation; the scores say nothing of the others")
     return tuple(notes)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from relclf.data.options import Reading
 from relclf.data.readers.jsonl import parse_record
 from relclf.encoding.dataset import NO_GOLD
 from relclf.encoding.rewriting import Rewriting
@@ -55,6 +56,7 @@ class Predictor:
             encoding.too_long,
             Rewriting.of(encoding),
             late=opened.late is not None,
+            tokenizer=encoding.tokenizer,
         )
 
     @property
@@ -69,7 +71,10 @@ class Predictor:
         character spans, or {"tokens", "head", "tail"} with token spans. Raises DataError, which names the
         sentence by its place from 1.
         """
-        examples = (self.encoder.fitted(_example(value, place)) for place, value in enumerate(sentences, 1))
+        reading = Reading(tokenizer=self.encoder.tokenizer, offsets=False)
+        examples = (
+            self.encoder.fitted(_example(value, place, reading)) for place, value in enumerate(sentences, 1)
+        )
         predictions: list[Prediction] = []
         while len(block := self.encoder.sentences(islice(examples, BLOCK))):
             predictions += self._predictions(block)
@@ -126,9 +131,9 @@ def _evaluation(opened: OpenedRun, sentences: Sentences, gold: torch.Tensor) -> 
         return evaluate(opened.network.model, dataset, opened.objective)
 
 
-def _example(value: Mapping[str, Any] | Example, place: int) -> Example:
+def _example(value: Mapping[str, Any] | Example, place: int, reading: Reading) -> Example:
     if isinstance(value, Example):
         return value
     if not isinstance(value, Mapping):
         raise UserMistake(f"sentence {place}: must be a mapping or an Example (got {type(value).__name__}).")
-    return parse_record(dict(value), f"sentence {place}", str(place), offsets=False)
+    return parse_record(dict(value), f"sentence {place}", str(place), reading)

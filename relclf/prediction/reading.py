@@ -1,14 +1,16 @@
 """Reads a data file as encoded sentences that fit a run, without PyTorch, so that processes beside can do it."""
 
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain, islice
 from pathlib import Path
 from typing import NamedTuple
 
 from relclf.data.lines import LineBlock, block_lines, display_name
+from relclf.data.options import Reading
 from relclf.data.readers import READERS
 from relclf.data.reading import empty_file, open_blocks
+from relclf.data.tokenization import TOKENIZER
 from relclf.encoding.fitting import fit_length
 from relclf.encoding.rewriting import Rewriting
 from relclf.encoding.sentences import Sentences, to_sentences
@@ -36,6 +38,7 @@ class Encoder:
     rewriting: Rewriting = AS_IT_IS
     late: bool = False
     """Whether words that the vocabulary lacks are kept apart, to be looked up in word vectors."""
+    tokenizer: str = TOKENIZER
 
     def sentences(self, examples: Iterable[Example]) -> Sentences:
         """The examples as arrays."""
@@ -61,15 +64,16 @@ class LineEncoder:
     encoder: Encoder
     format: str
     name: str
+    reading: Reading
 
     def __call__(self, block: LineBlock) -> EncodedBlock:
         """Encode a block."""
-        lines = block_lines(block, self.name)
-        return _encoded(READERS[self.format].read(lines, self.name, False), self.encoder)
+        lines = block_lines(block, self.name, self.reading.charset)
+        return _encoded(READERS[self.format].read(lines, self.name, self.reading), self.encoder)
 
 
 def read_sentences(
-    source: Path | str, format: str, encoder: Encoder, readers: int = 0
+    source: Path | str, reading: Reading | str, encoder: Encoder, readers: int = 0
 ) -> Generator[EncodedBlock, None, None]:
     """The records of a file ("-": standard input), encoded some at a time, in order.
 
@@ -77,13 +81,16 @@ def read_sentences(
     where the file cannot be read or holds nothing.
     """
     name = display_name(source)
-    format, blocks = open_blocks(source, format, BLOCK_BYTES)
+    if isinstance(reading, str):
+        reading = Reading(reading)
+    reading = replace(reading, tokenizer=encoder.tokenizer, offsets=False)
+    format, reading, blocks = open_blocks(source, reading, BLOCK_BYTES)
     parts: Iterator[EncodedBlock]
     if READERS[format].record_a_line:
-        encode = LineEncoder(encoder, format, name)
+        encode = LineEncoder(encoder, format, name, reading)
         parts = chain(map(encode, islice(blocks, BLOCKS_ALONE)), in_workers(encode, blocks, readers))
     else:
-        parts = _encoded_stream(format, blocks, name, encoder)
+        parts = _encoded_stream(format, reading, blocks, name, encoder)
     empty = True
     for part in parts:
         empty = empty and not part.errors and not part.sentences.ids
@@ -93,10 +100,10 @@ def read_sentences(
 
 
 def _encoded_stream(
-    format: str, blocks: Iterator[LineBlock], name: str, encoder: Encoder
+    format: str, reading: Reading, blocks: Iterator[LineBlock], name: str, encoder: Encoder
 ) -> Iterator[EncodedBlock]:
-    lines = chain.from_iterable(block_lines(block, name) for block in blocks)
-    records = READERS[format].read(lines, name, False)
+    lines = chain.from_iterable(block_lines(block, name, reading.charset) for block in blocks)
+    records = READERS[format].read(lines, name, reading)
     while any(part := _encoded(islice(records, _RECORDS), encoder)):
         yield part
 

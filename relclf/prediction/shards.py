@@ -13,6 +13,7 @@ from relclf.runs.directory import open_run
 from relclf.runs.files import read_json, write_json
 
 if TYPE_CHECKING:
+    from relclf.data.options import Reading
     from relclf.prediction.predictor import Predictor
     from relclf.prediction.streaming import OutputFormat
 
@@ -27,7 +28,7 @@ class Labelling:
     run: Path
     weights: str
     device: str
-    input_format: str
+    input_format: "Reading | str"
     output_format: "OutputFormat"
     top: int | None
     """How many relations with their probabilities; None: all."""
@@ -123,7 +124,9 @@ def _description(labelling: Labelling) -> dict[str, Any]:
         key: value for key, value in asdict(labelling).items() if key not in ("run", "device", "weights")
     }
     sha256 = file_sha256(checkpoint) if checkpoint.is_file() else None
-    plain: dict[str, Any] = json.loads(json.dumps({"format": 1, "weights_sha256": sha256, **values}))
+    plain: dict[str, Any] = json.loads(
+        json.dumps({"format": 1, "weights_sha256": sha256, **values}, default=str)
+    )
     return plain
 
 

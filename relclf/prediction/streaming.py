@@ -13,6 +13,7 @@ from typing import IO, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from relclf.data.options import Reading
 from relclf.encoding.sentences import Sentences, joined
 from relclf.errors import DataError
 from relclf.prediction.outputs import check_output, opened_output
@@ -39,7 +40,7 @@ def predict_file(
     source: Path | str,
     output: Path | None,
     *,
-    input_format: str = "auto",
+    input_format: Reading | str = "auto",
     output_format: OutputFormat = "jsonl",
     top: int = 1,
     skip_bad: Path | None = None,

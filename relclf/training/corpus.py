@@ -7,8 +7,9 @@ from pathlib import Path
 
 from relclf.config.schema import DataHashes, ExperimentConfig
 from relclf.data.hashing import file_sha256
-from relclf.data.reading import read_examples
-from relclf.data.splitting import stratified_split
+from relclf.data.options import reading_of
+from relclf.data.reading import load_examples
+from relclf.data.splitting import split_train
 from relclf.encoding.fitting import fit_length
 from relclf.encoding.rewriting import Rewriting
 from relclf.encoding.word_vectors.lookup import VectorSource
@@ -28,24 +29,26 @@ class Corpus:
     relations: RelationSet
     """Those of train."""
     notes: tuple[str, ...]
-    """Warnings: sentences cut, relations that only dev has, a test file that is missing."""
+    """Warnings: sentences cut or passed over, relations that only dev has, a test file that is missing."""
 
 
 def read_corpus(config: ExperimentConfig) -> Corpus:
     """Train and dev as the config says. Raises UserMistake where they cannot be learned from."""
     data = config.data
-    train, cut_train = read_labelled(data.train, config)
-    cut_dev = 0
+    if data.folds is not None and data.fold is None:
+        raise UserMistake(
+            f"data.folds: {data.folds} folds are as many runs: relclf train --config FILE trains them all; data.fold "
+            "names one of them."
+        )
+    whole, notes = read_labelled(data.train, config, "train")
+    splits = split_train(whole, data)
+    train, dev = splits.train, splits.dev
     if isinstance(data.dev, Path):
-        dev, cut_dev = read_labelled(data.dev, config)
-    elif not data.all_data:
-        train, dev = stratified_split(train, data.dev, data.split_seed)
-    else:
-        dev = []
-    if data.all_data:
-        train, dev = train + dev, []
+        dev, more = read_labelled(data.dev, config, "dev")
+        notes += more
+        if data.all_data:
+            train, dev = train + dev, []
     relations = _relations(train, data.negative_relation, data.train)
-    notes = _cut_notes({"train": cut_train, "dev": cut_dev}, config)
     if isinstance(data.dev, Path) and data.dev.samefile(data.train):
         notes.append(
             "dev: the same file as train; its scores say how well the sentences were learned by heart"
@@ -56,19 +59,20 @@ def read_corpus(config: ExperimentConfig) -> Corpus:
                 "data.dev: no dev sentence has a relation that train has. Check the spelling of both."
             )
         notes += _dev_notes(dev, relations)
-    if data.test is not None and not data.test.is_file():
+    if isinstance(data.test, Path) and not data.test.exists():
         notes.append(
             f"test: there is no file {data.test} yet; what will stand there is not checked for changes"
         )
     return Corpus(train, None if data.all_data else dev, relations, tuple(notes))
 
 
-def read_labelled(path: Path, config: ExperimentConfig) -> tuple[list[Example], int]:
-    """The examples of a file, each with a relation and no longer than max_length, and how many were cut."""
+def read_labelled(path: Path, config: ExperimentConfig, name: str) -> tuple[list[Example], list[str]]:
+    """The examples of a file, each with a relation and no longer than max_length, and notes on those of `name`."""
+    loaded = load_examples(path, reading_of(config), offsets=False)
     examples: list[Example] = []
     cut = 0
     rewriting = Rewriting.of(config.encoding)
-    for example in read_examples(path, config.data.format, offsets=False):
+    for example in loaded.examples:
         if example.relation is None:
             raise DataError(
                 f"{example.source}: no relation. Training and evaluation need one for every sentence."
@@ -77,7 +81,13 @@ def read_labelled(path: Path, config: ExperimentConfig) -> tuple[list[Example], 
         fitted = fit_length(example, config.encoding.max_length, config.encoding.too_long)
         cut += fitted is not example
         examples.append(fitted)
-    return examples, cut
+    notes = [f"{name}: {note}" for note in loaded.notes]
+    if cut:
+        length = config.encoding.max_length
+        notes.append(
+            f"{name}: {cut} sentences cut to {length} tokens around their mentions (too_long: window)"
+        )
+    return examples, notes
 
 
 def with_hashes(config: ExperimentConfig) -> ExperimentConfig:
@@ -86,7 +96,7 @@ def with_hashes(config: ExperimentConfig) -> ExperimentConfig:
     paths = {
         "train": data.train,
         "dev": data.dev if isinstance(data.dev, Path) else None,
-        "test": data.test if data.test is not None and data.test.is_file() else None,
+        "test": data.test if isinstance(data.test, Path) and data.test.exists() else None,
     }
     found = {name: check_hash(config, name, path) for name, path in paths.items() if path is not None}
     if encoding.vectors is not None:
@@ -116,12 +126,6 @@ def _unchanged(digest: str, expected: str | None, name: str) -> str:
     return digest
 
 
-def cut_note(cut: int, name: str, config: ExperimentConfig) -> str:
-    """What to say of sentences that were cut to max_length."""
-    length = config.encoding.max_length
-    return f"{name}: {cut} sentences cut to {length} tokens around their mentions (too_long: window)"
-
-
 def unknown_note(split: str, relation: str, count: int) -> str:
     """What to say of a relation that only dev or test has."""
     sentences = "1 sentence has" if count == 1 else f"{count} sentences have"
@@ -139,10 +143,6 @@ def _relations(train: Sequence[Example], negative: str | None, path: Path) -> Re
             f"data.negative_relation: {negative!r} is not a relation of {path}. It has {', '.join(sorted(names))}."
         )
     return RelationSet.from_names(names, negative)
-
-
-def _cut_notes(cut: dict[str, int], config: ExperimentConfig) -> list[str]:
-    return [cut_note(count, name, config) for name, count in cut.items() if count]
 
 
 def _dev_notes(dev: Sequence[Example], relations: RelationSet) -> list[str]:

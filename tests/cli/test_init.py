@@ -9,6 +9,7 @@ import yaml
 from typer.testing import CliRunner
 
 from relclf.cli.app import app
+from relclf.config.loading import load_config
 from relclf.config.schema import ExperimentConfig
 
 DATA = """1\t"The <e1>cup</e1> holds <e2>tea</e2>."
@@ -47,7 +48,7 @@ def test_without_o_the_config_goes_to_standard_output(folder: Path) -> None:
     assert result.stdout.startswith(GOLDEN)
     assert result.stderr == "next: save it here as config.yaml, then relclf train --config config.yaml\n"
     config = ExperimentConfig.model_validate(yaml.safe_load(result.stdout))
-    assert (str(config.data.train), config.data.format) == ("train.txt", "semeval2010")
+    assert (str(config.data.train), config.data.format.name) == ("train.txt", "semeval2010")
 
 
 def test_with_o_the_config_is_written_and_the_next_command_said(folder: Path) -> None:
@@ -78,7 +79,8 @@ def test_an_existing_file_is_never_overwritten(folder: Path) -> None:
         (["train.txt", "-o", "gone/c.yaml"], "gone: no such folder. Make it first."),
         (
             ["train.txt", "--format", "jsnl"],
-            "unknown format 'jsnl', did you mean 'jsonl'? The formats are auto, semeval2010, jsonl.",
+            "unknown format 'jsnl', did you mean 'jsonl'? The formats are auto, semeval2010, tacred, "
+            "opennre, fewrel, jsonl, json, delimited, marked, blocks, brat.",
         ),
         (
             ["train.txt", "--format", "jsonl"],
@@ -98,3 +100,16 @@ def test_init_never_imports_torch(folder: Path) -> None:
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout == "False\n"
+
+
+def test_a_table_of_chinese_gets_its_options_and_single_characters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("t.tsv").write_text("幽兰\t山谷\tr\t幽兰在山谷。\n母亲\t姥姥\ts\t母亲和姥姥\n", encoding="utf-8")
+    format = "{name: delimited, columns: [head, tail, relation, text], head: head, tail: tail}"
+    result = CliRunner().invoke(app, ["init", "t.tsv", "-o", "c.yaml", "--format", format])
+    assert result.exit_code == 0, result.stderr
+    config = load_config(Path("c.yaml"))
+    assert config.encoding.tokenizer == "characters-1"
+    assert config.data.format.columns == ("head", "tail", "relation", "text")

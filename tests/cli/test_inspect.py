@@ -193,7 +193,7 @@ def test_a_dev_file_without_a_relation_of_train_is_a_finding(folder: Path) -> No
         (["tiny.yaml", "--set", "data.trian=x"], "did you mean"),
         (["broken.jsonl"], "broken.jsonl:1: broken JSON"),
         (["train.jsonl", "--set", "a=b"], "--set is for a CONFIG, whose name ends in .yaml or .yml."),
-        (["tiny.yaml", "--format", "jsonl"], "--format is for a FILE"),
+        (["tiny.yaml", "--format", "jsonl"], "--skip-bad are for a FILE"),
         (["train.jsonl", "--format", "jsnl"], "did you mean 'jsonl'?"),
     ],
 )

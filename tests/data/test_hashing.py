@@ -18,3 +18,15 @@ def test_the_hash_is_that_of_the_bytes_on_disk(tmp_path: Path) -> None:
 def test_a_missing_file_is_a_mistake_with_its_path(tmp_path: Path) -> None:
     with pytest.raises(UserMistake, match=r"gone: no such file\. Check the path\."):
         file_sha256(tmp_path / "gone")
+
+
+def test_a_folder_is_known_by_the_names_and_contents_of_its_files(tmp_path: Path) -> None:
+    folder = tmp_path / "corpus"
+    (folder / "part").mkdir(parents=True)
+    (folder / "part" / "a.ann").write_text("one")
+    before = file_sha256(folder)
+    assert file_sha256(folder) == before
+    (folder / "part" / "a.ann").rename(folder / "part" / "b.ann")
+    renamed = file_sha256(folder)
+    (folder / "part" / "b.ann").write_text("two")
+    assert len({before, renamed, file_sha256(folder)}) == 3

@@ -128,7 +128,9 @@ def test_numbered_lines_that_are_not_json_do_not_stop_the_file(tmp_path: Path) -
     path.write_bytes(json.dumps(TEXT).encode() + b"\n\xff\n" + json.dumps(TOKENS).encode())
     first, bad, last = read_examples(path, keep_bad=True)
     assert isinstance(first, Example)
-    assert str(bad) == f"{path}:2: byte 1 of the line (0xff) is not UTF-8. Save the file as UTF-8."
+    assert str(bad).startswith(
+        f"{path}:2: byte 1 of the line (0xff) is not UTF-8. Save the file as UTF-8, or "
+    )
     assert isinstance(last, Example)
 
 

@@ -1,9 +1,11 @@
 """Text files line by line: encodings, gzip, pipes, and what is refused."""
 
+import bz2
 import gzip
 import io
 import os
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -25,7 +27,7 @@ def message(path: Path) -> str:
     return str(caught.value).replace(str(path), path.name)
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])
 def test_a_byte_order_mark_crlf_and_a_last_line_without_an_end_are_fine(
     tmp_path: Path, pack: type[bytes]
 ) -> None:
@@ -33,8 +35,11 @@ def test_a_byte_order_mark_crlf_and_a_last_line_without_an_end_are_fine(
     assert list(open_text(path)) == [(1, "one"), (2, ""), (3, "\tthrée")]
 
 
-def test_gzip_files_joined_end_to_end_are_read_as_one(tmp_path: Path) -> None:
-    path = written(tmp_path / "a.gz", gzip.compress(b"one\n") + gzip.compress(b"two\n"))
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
+def test_packed_files_joined_end_to_end_are_read_as_one(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    path = written(tmp_path / "a.gz", pack(b"one\n") + pack(b"two\n"))
     assert [text for _, text in open_text(path)] == ["one", "two"]
 
 
@@ -46,7 +51,7 @@ def test_a_file_that_opens_but_cannot_be_read_is_named() -> None:
         list(open_text("/proc/self/mem"))
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, bz2.compress])
 def test_standard_input_may_be_gzip(monkeypatch: pytest.MonkeyPatch, pack: type[bytes]) -> None:
     monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(pack(b"one\ntwo\n"))))
     assert list(open_text("-")) == [(1, "one"), (2, "two")]
@@ -77,7 +82,7 @@ def test_a_pipe_hands_on_each_line_before_the_next_is_written(tmp_path: Path) ->
 
 def test_a_line_that_is_not_utf8_is_named_with_its_byte(tmp_path: Path) -> None:
     path = written(tmp_path / "a.txt", b"one\nna\xefve\nthree\n")
-    expected = "a.txt:2: byte 3 of the line (0xef) is not UTF-8. Save the file as UTF-8."
+    expected = f"a.txt:2: byte 3 of the line (0xef) is not UTF-8. {SAVE}"
     assert message(path) == expected
     found = [
         text if isinstance(text, str) else str(text).replace(str(path), "a.txt")
@@ -108,6 +113,7 @@ def test_a_line_just_short_of_too_long_is_read(tmp_path: Path) -> None:
     ]
 
 
+SAVE = "Save the file as UTF-8, or name the encoding of its sentences: data.charset or --charset, such as latin-1."
 BYTE_LINES = st.lists(
     st.sampled_from(
         [b"", b"one", b"\r", b"two\r", b"\xff", b"caf\xc3\xa9", b"\xef\xbb\xbf", b"\x85", b"a\x0b\x1c"]
@@ -137,7 +143,7 @@ def slow_lines(content: bytes) -> list[tuple[int, str]]:
         except UnicodeDecodeError as error:
             text = (
                 f"f:{number}: byte {error.start + 1} of the line (0x{line[error.start]:02x}) is not UTF-8. "
-                "Save the file as UTF-8."
+                f"{SAVE}"
             )
         lines.append((number, text))
     return lines
@@ -148,11 +154,14 @@ def test_missing_files_and_folders_are_named(tmp_path: Path) -> None:
     assert message(tmp_path) == f"{tmp_path.name}: is a folder, not a file. Name a file in it."
 
 
-def test_gzip_that_is_cut_off_or_damaged_is_refused(tmp_path: Path) -> None:
-    whole = gzip.compress(b"".join(b"line %d\n" % number for number in range(1000)))
+@pytest.mark.parametrize("pack", [gzip.compress, bz2.compress])
+def test_packed_data_that_are_cut_off_or_damaged_are_refused(
+    tmp_path: Path, pack: Callable[[bytes], bytes]
+) -> None:
+    whole = pack(b"".join(b"line %d\n" % number for number in range(1000)))
     for content in (whole[:-4], whole[: len(whole) // 2], whole[:400] + b"\0\0\0" + whole[403:]):
         text = message(written(tmp_path / "a.gz", content))
-        assert text.startswith("a.gz: the gzip data is damaged or cut off after line ")
+        assert text.startswith("a.gz: the packed data are damaged or cut off after line ")
         assert text.endswith("Copy or download the file again.")
 
 
@@ -166,6 +175,23 @@ def test_lines_survive_a_round_trip_through_gzip(
         tmp_path_factory.getbasetemp() / "round", gzip.compress("".join(f"{x}\n" for x in lines).encode())
     )
     assert list(open_text(path)) == list(enumerate(lines, 1))
+
+
+def test_a_text_that_begins_like_bzip2_is_a_text(tmp_path: Path) -> None:
+    for text in (b"BZ", b"BZh", b"BZh9 is no bzip2\n"):
+        assert [line for _, line in open_text(written(tmp_path / "a", text))] == [text.decode().rstrip("\n")]
+
+
+@pytest.mark.parametrize(("charset", "bytes_"), [("latin-1", b"caf\xe9"), ("gb18030", b"\xd4\xc2\xb9\xe2")])
+def test_another_charset_is_read_when_it_is_named(tmp_path: Path, charset: str, bytes_: bytes) -> None:
+    path = written(tmp_path / "a", b"one\r\n" + bytes_ + b"\n")
+    assert list(open_text(path, charset)) == [(1, "one"), (2, bytes_.decode(charset))]
+
+
+def test_a_line_outside_a_named_charset_is_named_with_it(tmp_path: Path) -> None:
+    path = written(tmp_path / "a", b"one\ncaf\xe9\n")
+    with pytest.raises(DataError, match=r"a:2: byte 4 of the line \(0xe9\) is not ascii\."):
+        list(open_text(path, "ascii"))
 
 
 def test_a_data_error_is_what_open_text_raises_for_bad_bytes(tmp_path: Path) -> None:

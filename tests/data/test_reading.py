@@ -31,8 +31,9 @@ def test_an_unknown_beginning_is_shown(tmp_path: Path) -> None:
     with pytest.raises(DataError) as caught:
         detect_format(path)
     assert str(caught.value) == (
-        f"{path}:1: not a format that relclf reads (the line begins 'sentence,label'). "
-        "It reads semeval2010 and jsonl, see docs/formats.md."
+        f"{path}:1: no format that shows itself (the line begins 'sentence,label'). "
+        "Name the file's format, with its options where it has some: semeval2010, tacred, opennre, fewrel, jsonl, "
+        "json, delimited, marked, blocks, brat, see docs/formats.md."
     )
 
 

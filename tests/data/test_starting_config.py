@@ -28,7 +28,7 @@ def test_the_config_is_valid_and_finds_the_data_from_its_own_folder(tmp_path: Pa
     write_starting_config(data, config)
     loaded = load_config(config)
     assert loaded.data.train.resolve() == data.resolve()
-    assert (loaded.data.format, loaded.data.dev, loaded.data.negative_relation) == ("jsonl", 0.1, None)
+    assert (loaded.data.format.name, loaded.data.dev, loaded.data.negative_relation) == ("jsonl", 0.1, None)
     plain = ExperimentConfig.model_validate(yaml.safe_load(config.read_text()))
     assert str(plain.data.train) == "../train set.jsonl"
 

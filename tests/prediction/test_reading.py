@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from relclf.data.lines import LineBlock
+from relclf.data.options import Reading
 from relclf.data.reading import read_examples
 from relclf.encoding.vocabulary import Vocabulary
 from relclf.errors import DataError
@@ -122,7 +123,7 @@ def test_semeval_blocks_come_to_the_same_as_json_lines(tmp_path: Path) -> None:
 
 def test_a_block_of_a_file_is_encoded_with_its_line_numbers() -> None:
     block = LineBlock(8, b'{"tokens": ["a", "b"], "head": [0, 1], "tail": [1, 2]}\n\nnull\n')
-    found = LineEncoder(REFUSE, "jsonl", "f")(block)
+    found = LineEncoder(REFUSE, "jsonl", "f", Reading(offsets=False))(block)
     assert found.sentences.ids == ["8"]
     assert found.errors == ["f:10: must be an object with keys, {...} (got null)."]
 

@@ -5,13 +5,15 @@ from collections.abc import Iterable, Iterator
 from itertools import accumulate
 
 from relclf.data.lines import Line
-from relclf.data.tokenization import tokenize
+from relclf.data.options import Reading
+from relclf.data.readers.records import marked_text, text_example
 from relclf.errors import DataError
 from relclf.example import Example
 
 _SENTENCE = re.compile(r"(\d+)\t(.*)")
 _LIKE_A_SENTENCE = re.compile(r"\d+\s|.*</?e[12]>")
 _TAG = re.compile(r"(</?e[12]>)")
+_DEFAULT = Reading()
 _IN_TEXT_ORDER = (
     ["<e1>", "</e1>", "<e2>", "</e2>"],
     ["<e2>", "</e2>", "<e1>", "</e1>"],
@@ -23,7 +25,7 @@ def recognises(line: str) -> bool:
     return _SENTENCE.match(line.strip()) is not None
 
 
-def read(lines: Iterable[Line], name: str, offsets: bool = True) -> Iterator[Example | DataError]:
+def read(lines: Iterable[Line], name: str, reading: Reading = _DEFAULT) -> Iterator[Example | DataError]:
     """One example a block, head `<e1>` and tail `<e2>`, or the DataError that says why there is none.
 
     The relation and the comment may be missing, the blank line between blocks too. After an error
@@ -31,9 +33,16 @@ def read(lines: Iterable[Line], name: str, offsets: bool = True) -> Iterator[Exa
     """
     for block in _blocks(lines):
         try:
-            yield _example(block, name, offsets)
+            yield _example(block, name, reading)
         except DataError as error:
             yield error
+
+
+def write(example: Example) -> str:
+    """The block of an example."""
+    text = marked_text(example, ("<e1>", "</e1>"), ("<e2>", "</e2>"))
+    relation = f"{example.relation}\n" if example.relation is not None else ""
+    return f'{example.id}\t"{text}"\n{relation}Comment:\n\n'
 
 
 def _blocks(lines: Iterable[Line]) -> Iterator[list[Line]]:
@@ -62,7 +71,7 @@ def _is_comment(line: str) -> bool:
     return line.startswith("Comment")
 
 
-def _example(block: list[Line], name: str, offsets: bool) -> Example:
+def _example(block: list[Line], name: str, reading: Reading) -> Example:
     lines: list[tuple[str, str]] = []
     for number, line in block:
         if isinstance(line, DataError):
@@ -74,8 +83,8 @@ def _example(block: list[Line], name: str, offsets: bool) -> Example:
         raise DataError(_why_no_sentence(source, line))
     relation = _relation(lines[1:])
     text, head, tail = _unmark(_unquote(sentence[2].strip()), source)
-    tokens, places, head_span, tail_span = tokenize(text, (head, tail), offsets)
-    return Example(sentence[1], tokens, head_span, tail_span, relation, source, places)
+    group = reading.group({}, source)
+    return text_example(text, head, tail, reading, source, id=sentence[1], relation=relation, group=group)
 
 
 def _why_no_sentence(source: str, line: str) -> str:
