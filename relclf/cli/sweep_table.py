@@ -94,7 +94,8 @@ class SweepTable:
             self._console.print(Text.assemble((f"failed: {paths[0]}{others}: ", "bold red"), (error, "red")))
         if variants and self._value(variants[0]) is not None:
             run = self._sweeping.results[variants[0].name][0].path
-            self._print(f"\nnext: relclf evaluate {shell_path(run)}")
+            compared = run.parents[1] if len(variants) > 1 else run.parent
+            self._print(f"\nnext: relclf compare {shell_path(compared)}")
 
     def failed(self) -> bool:
         """Whether a run has failed or diverged."""

@@ -126,6 +126,7 @@ REFUSED = {
     "search: {model.dropout: {uniform: [0, 3]}}\nvariants: 9": "model.dropout: must be a number of at least 0",
     "grid: {data.train: [missing.jsonl]}": "missing.jsonl: no such file",
     "grid: {data.dev: [train.jsonl]}\nsplit: resample": "data.dev is no share of it",
+    "grid: {data.test: [0.1, 0.2]}\nsplit: resample": "would draw another test set for each seed",
     "grid: {model.filters: [1, 2, 3]}\nseeds: 400": "3 variants x 400 seeds are 1,200 runs. Give --yes",
 }
 
