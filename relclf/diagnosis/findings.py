@@ -82,11 +82,16 @@ def _cause(finding: Finding, others: Iterable[Finding]) -> Finding | None:
     if finding.severity == "ok":
         return None
     causes = [
-        other
-        for other in others
-        if _rank(other) >= _rank(finding) and finding.check in _explained_by(other.check)
+        other for other in others if _rank(other) >= _rank(finding) and _explains(other.check, finding.check)
     ]
     return _sorted(causes)[0] if causes else None
+
+
+def _explains(cause: str, effect: str) -> bool:
+    """Whether one check can cause the other; of two that can cause each other, the earlier in the catalogue does."""
+    names = list(CHECKS)
+    mutual = cause in _explained_by(effect)
+    return effect in _explained_by(cause) and (not mutual or names.index(cause) < names.index(effect))
 
 
 def _explained_by(check: str) -> set[str]:

@@ -369,10 +369,10 @@ def loss_kept_with_graph(seen: Observations) -> Finding | None:
 def _updates_see_everything(seen: Observations) -> bool:
     """Whether the sentences of one update are all that were ever learned from."""
     sentences = len(np.unique(rows_of([batch.rows for batch in seen.batches])))
-    an_update = sum(len(batch.rows) for batch in seen.batches) / max(1, seen.updates)
-    return (
-        len(seen.batches) == seen.forwards.trained and seen.updates > 2 and an_update >= 0.9 * sentences > 0
-    )
+    if not seen.all_sentences or not sentences or seen.updates <= 2:
+        return False
+    a_batch = sum(len(batch.rows) for batch in seen.batches) / len(seen.batches)
+    return a_batch * seen.forwards.trained / seen.updates >= 0.9 * sentences
 
 
 def _stray_calls(seen: Observations) -> int:

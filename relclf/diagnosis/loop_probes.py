@@ -3,19 +3,23 @@
 import copy
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from relclf.diagnosis import probed
 from relclf.diagnosis.findings import Finding, well
 from relclf.diagnosis.independence import independence
 from relclf.diagnosis.nested import scores_of
 from relclf.diagnosis.observations import SCALE_FREE, Observations
+from relclf.diagnosis.probed import Probed
+from relclf.diagnosis.rate_probes import far_too_small
 
 UPDATES = 100
 """Updates of each trial of a rate."""
@@ -26,10 +30,6 @@ OVERFIT_RATE = 1e-2
 """Of Adam, which is a rate at which networks of any size here learn some hundred sentences by heart."""
 FITTED = 0.1
 """Nats an example; 50 sentences alone go below 0.01 by update 50."""
-FURTHER = 0.95
-"""Ten times the rate is better where its trial ends below this share of what the whole loop has come to."""
-HARDLY = 0.2
-"""A share of the first loss that is no progress."""
 CLEARLY = 0.7
 """A tenth of the rate is clearly better where its loss ends below this share."""
 LEARNED_UPDATES = 200
@@ -69,11 +69,8 @@ class OutOfTime(Exception):
     """The probes have taken as long as they may."""
 
 
-def probe_findings(seen: Observations, start: Start, now: Mapping[str, Tensor]) -> Iterator[Finding | str]:
-    """too-simple, learning-rate-too-small and -too-large, and what was skipped in words; changes nothing.
-
-    now: the state of the model after the loop.
-    """
+def probe_findings(seen: Observations, start: Start) -> Iterator[Finding | str]:
+    """too-simple, learning-rate-too-small and -too-large, and what was skipped in words; changes nothing."""
     if len(start.batches) < 2 or not seen.rates:
         yield "probes: fewer than two batches with scores (batch, classes) and a cross-entropy loss were seen"
         return
@@ -81,7 +78,7 @@ def probe_findings(seen: Observations, start: Start, now: Mapping[str, Tensor]) 
         deadline = time.process_time() + SECONDS
         try:
             yield _too_simple(start, deadline)
-            yield from _learning_rate(seen, start, now, deadline)
+            yield from _learning_rate(seen, start, deadline)
             yield from _uninformative_input(seen, start, deadline)
         except OutOfTime:
             yield f"probes: what was left of them after {SECONDS:.0f} seconds"
@@ -141,7 +138,7 @@ def _uninformative_input(seen: Observations, start: Start, deadline: float) -> I
     late = seen.scores.losses[-3:]
     ratio = seen.first_update_ratio or 0.0
     learns = seen.optimizer.name in SCALE_FREE and ratio >= USUAL_RATIOS[0]  # others may be slow
-    crossed = seen.scores.fits["cross-entropy"] > seen.scores.looked / 2
+    crossed = seen.scores.cross_entropies > seen.scores.looked / 2
     if (
         not learns
         or not crossed
@@ -198,10 +195,8 @@ def _share_sentences(batch: ProbeBatch, others: list[ProbeBatch]) -> bool:
     return any(other.rows is None or bool(torch.isin(batch.rows, other.rows).any()) for other in others)
 
 
-def _learning_rate(
-    seen: Observations, start: Start, now: Mapping[str, Tensor], deadline: float
-) -> Iterator[Finding]:
-    """The rate is doubted where the update ratio is unusual; ten times or a tenth of it must then learn better."""
+def _learning_rate(seen: Observations, start: Start, deadline: float) -> Iterator[Finding]:
+    """The rate is doubted where the update ratio is unusual; other rates must then learn far better."""
     ratio = seen.first_update_ratio
     if ratio is None:
         return
@@ -211,44 +206,63 @@ def _learning_rate(
     measured = f"update ratio {ratio:.2g} at the first updates"
     if low <= ratio <= high:
         yield well(check, measured, expected)
-        return
+    elif check == "learning-rate-too-large":
+        yield _too_large(seen, start, measured, expected, deadline)
+    else:
+        yield _too_small(seen, start, measured, deadline) or well(check, measured, expected)
+
+
+def _too_small(seen: Observations, start: Start, measured: str, deadline: float) -> Finding | None:
+    """The finding of `relclf diagnose`, from the batches that were kept."""
+
+    def check() -> None:
+        if time.process_time() > deadline:
+            raise OutOfTime
+
+    rate, mean = max(seen.rates), sum(seen.rates) / len(seen.rates)
+    set_rate = "a learning rate of {}"
+    finding = far_too_small([_probed(start, rate)], rate, set_rate, seen.updates * mean / rate, check)
+    return replace(finding, measured=f"{measured}; {finding.measured}") if finding else None
+
+
+def _probed(start: Start, rate: float) -> Probed:
+    """The loop at this rate as probes of `relclf diagnose` see it."""
+
+    def scores(batch: ProbeBatch, model: nn.Module) -> Tensor:
+        found = scores_of(model(*batch.args, **batch.kwargs))
+        assert found is not None
+        return found
+
+    def optimizer(model: nn.Module, factor: float) -> torch.optim.Optimizer:
+        own = {id(old): new for old, new in zip(start.model.parameters(), model.parameters(), strict=True)}
+        copied = copy.deepcopy(start.optimizer, own)
+        _set_rate(copied, factor * rate)
+        return copied
+
+    batches = [probed.ProbeBatch(partial(scores, batch), batch.gold) for batch in start.batches]
+    return Probed(start.model, batches, functional.cross_entropy, optimizer)
+
+
+def _too_large(seen: Observations, start: Start, measured: str, expected: str, deadline: float) -> Finding:
+    """A tenth of the rate is tried."""
     rate = max(seen.rates)
-    other = rate / 10 if check == "learning-rate-too-large" else rate * 10
     first = _loss(start.model, start.batches)
-    own, trial = _trial(start, rate, deadline), _trial(start, other, deadline)
+    own, smaller = _trial(start, rate, deadline), _trial(start, rate / 10, deadline)
     measured += (
         f"; {UPDATES} updates on copies took the loss from {first:.3f} to {own:.3f} at the rate {rate:g}, "
-        f"and to {trial:.3f} at {other:g}"
+        f"and to {smaller:.3f} at {rate / 10:g}"
     )
-    if check == "learning-rate-too-large":
-        wrong = math.isfinite(trial) and (not math.isfinite(own) or trial < CLEARLY * own)
-        why = "each update overshoots: it undoes what the one before has learned"
-    else:
-        hardly = first - own < HARDLY * first
-        wrong = hardly and trial < FURTHER * min(own, _loss_now(start, now))
-        why = "the weights have hardly left where they began; the same epochs would go many times as far"
-    if wrong:
-        yield Finding("problem", check, measured, expected, why, f"a learning rate of {other:g}")
-    else:
-        yield well(check, measured, expected)
-
-
-def _loss_now(start: Start, now: Mapping[str, Tensor]) -> float:
-    """Where the whole loop has brought the loss of its first batches; 0 where that cannot be told."""
-    model = copy.deepcopy(start.model)
-    try:
-        model.load_state_dict(dict(now))
-    except RuntimeError:  # a layer was replaced since
-        return 0.0
-    return _loss(model, start.batches)
+    check = "learning-rate-too-large"
+    if not math.isfinite(smaller) or smaller >= CLEARLY * own:
+        return well(check, measured, expected)
+    why = "each update overshoots: it undoes what the one before has learned"
+    return Finding("problem", check, measured, expected, why, f"a learning rate of {rate / 10:g}")
 
 
 def _trial(start: Start, rate: float, deadline: float) -> float:
     """The loss of the batches after UPDATES updates at this rate."""
     model, optimizer = copy.deepcopy((start.model, start.optimizer))
-    rates = [float(group["lr"]) for group in optimizer.param_groups]
-    for group, own in zip(optimizer.param_groups, rates, strict=True):
-        group["lr"] = rate * own / max(rates) if max(rates) else rate
+    _set_rate(optimizer, rate)
     model.train()
     for index in range(UPDATES):
         loss = _update(model, optimizer, [start.batches[index % len(start.batches)]])
@@ -257,6 +271,13 @@ def _trial(start: Start, rate: float, deadline: float) -> float:
         if time.process_time() > deadline:
             raise OutOfTime
     return _loss(model, start.batches)
+
+
+def _set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Make this the largest rate of the groups, whose proportions stay."""
+    rates = [float(group["lr"]) for group in optimizer.param_groups]
+    for group, own in zip(optimizer.param_groups, rates, strict=True):
+        group["lr"] = rate * own / max(rates) if max(rates) else rate
 
 
 def _update(model: nn.Module, optimizer: torch.optim.Optimizer, batches: list[ProbeBatch]) -> float:

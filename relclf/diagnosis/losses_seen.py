@@ -68,6 +68,26 @@ def seen_loss(scores: Tensor, gradient: Tensor) -> SeenLoss:
     )
 
 
+def is_squeezed_again(values: Tensor, gradient: Tensor) -> bool:
+    """Whether the gradient is that of a binary cross-entropy which applies a sigmoid to `values` itself.
+
+    With v such a value and y in {0, 1}, the gradient of that loss is s (sigmoid(v) - y); that of a binary cross-entropy
+    of v itself is s (v - y) / (v (1 - v)).
+    """
+    if values.shape != gradient.shape or not bool(gradient.any()):
+        return False
+    v, found = values.double().flatten(), gradient.detach().double().flatten()
+    y = (found < 0).double()
+    again, once = v.sigmoid() - y, (v - y) / (v * (1 - v)).clamp(min=1e-12)
+    return _left(found, again) < min(EXPLAINED, _left(found, once))
+
+
+def _left(gradient: Tensor, shape: Tensor) -> float:
+    """The share of the gradient's square that `shape`, times one number, leaves."""
+    product, square = float((gradient * shape).sum()), float((shape * shape).sum())
+    return 1 - product**2 / (square * float((gradient * gradient).sum())) if square else 1.0
+
+
 def _fit(gradient: Tensor, shape: Tensor, gold: Tensor) -> tuple[float, Tensor]:
     """The share of the gradient's square that `shape`, times a weight a gold class, leaves; the weights (batch,)."""
     classes = gradient.shape[1]

@@ -1,6 +1,6 @@
 """The tensors in what a model is called with, and in what it gives back."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import torch
@@ -10,19 +10,25 @@ MOST_NODES = 20_000
 """Nodes of a graph that are gone through."""
 
 
-def tensors_in(value: Any) -> Iterator[Tensor]:
+def tensors_in(value: Any) -> list[Tensor]:
     """The tensors in nested tuples, lists, mappings and dataclasses, in order."""
+    found: list[Tensor] = []
+    _collect(value, found)
+    return found
+
+
+def _collect(value: Any, found: list[Tensor]) -> None:
     if isinstance(value, Tensor):
-        yield value
-    elif isinstance(value, Mapping):
-        for each in value.values():
-            yield from tensors_in(each)
+        found.append(value)
     elif isinstance(value, tuple | list):
         for each in value:
-            yield from tensors_in(each)
+            _collect(each, found)
+    elif isinstance(value, dict | Mapping):  # in this order, since asking for a Mapping is slow
+        for each in value.values():
+            _collect(each, found)
     elif hasattr(value, "__dataclass_fields__"):
         for name in value.__dataclass_fields__:
-            yield from tensors_in(getattr(value, name))
+            _collect(getattr(value, name), found)
 
 
 def scores_of(output: Any) -> Tensor | None:
@@ -64,6 +70,29 @@ def leaves_of(outputs: Iterable[Tensor], inputs: Iterable[Tensor], known: set[in
             found.append(leaf)
         waiting += [following for following, _ in node.next_functions if following is not None]
     return found
+
+
+def comes_out_of_a_sigmoid(tensor: Tensor) -> bool:
+    """Whether the last function that made it, but for changes of its shape, is a sigmoid."""
+    node = tensor.grad_fn
+    while node is not None and node.name().partition("Backward")[0] in _SAME_VALUES:
+        node = node.next_functions[0][0]
+    return node is not None and node.name().startswith("SigmoidBackward")
+
+
+_SAME_VALUES = (
+    "Squeeze",
+    "Unsqueeze",
+    "View",
+    "UnsafeView",
+    "Select",
+    "Permute",
+    "Transpose",
+    "T",
+    "Clone",
+    "ToCopy",
+)
+"""Functions that change the shape of a tensor, and no value."""
 
 
 def by_row(tensor: Tensor, rows: int, columns: int) -> Tensor | None:

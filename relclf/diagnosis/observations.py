@@ -105,6 +105,15 @@ class SeenScores:
     """The largest ratio between the weights of two classes in the gradient of a batch."""
     criterion_got_probabilities: bool = False
     """The criterion, where one was handed in, was seen to be given probabilities."""
+    single: int = 0
+    """Batches looked at of a model that gives one score a sentence."""
+    sigmoid_twice: int = 0
+    """Of those, the ones whose score came out of a sigmoid and went through another in the loss."""
+
+    @property
+    def cross_entropies(self) -> int:
+        """Batches whose loss is cross-entropy, of raw scores or as the negative log-likelihood of log-probabilities."""
+        return self.fits["cross-entropy"] + min(self.fits["nll"], self.log_probabilities)
 
 
 @dataclass(frozen=True)
@@ -206,7 +215,9 @@ class Observations:
     """Where the first number that is not finite was seen."""
     scores: SeenScores = field(default_factory=SeenScores)
     batches: list[SeenBatch] = field(default_factory=list)
-    """The first batches trained on, in order."""
+    """The first batches trained on, in order; once they bring no new sentences, some of those that follow."""
+    all_sentences: bool = True
+    """Whether `batches` have every sentence that was trained on."""
     unused_rows: list[Ids] = field(default_factory=list)
     evaluated_rows: list[Ids] = field(default_factory=list)
     evaluated_rows_in_train_mode: list[Ids] = field(default_factory=list)

@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
 
@@ -48,9 +48,9 @@ def rate_findings(
     updates at full rate that the training will have in all. `set_rate` is how a person sets another, {} being it.
     """
     rates = _Rates(trials, check)
-    if rates.worst(1) >= LEARNS:
+    if rates.all_learn(1, LEARNS):
         return [_small(rates, rate), _large(rates, rate)]
-    smaller = next((factor for factor in _smaller(rates) if min(_gains(rates, factor)) > BETTER), None)
+    smaller = next((factor for factor in _smaller(rates) if rates.all_gain(factor, BETTER)), None)
     if smaller is not None:
         return [_small(rates, rate), _too_large(rates, rate, smaller, set_rate) or _large(rates, rate)]
     headroom = _largest_that_learns(rates)
@@ -60,24 +60,48 @@ def rate_findings(
     return [small or _small(rates, rate), _large(rates, rate)]
 
 
+def far_too_small(
+    trials: Sequence[Probed],
+    rate: float,
+    set_rate: str,
+    allowed: float,
+    check: Callable[[], None] = no_limit,
+) -> Finding | None:
+    """The finding of learning-rate-too-small alone, without that of a rate that is too large; see `rate_findings`."""
+    rates = _Rates(trials, check)
+    if rates.all_learn(1, LEARNS):
+        return None
+    headroom = _largest_that_learns(rates)
+    return _too_small(rates, rate, headroom, set_rate, allowed) if headroom and headroom >= 100 else None
+
+
 class _Rates:
     """What has been learned at each rate, by its factor; measured when it is first asked for."""
 
     def __init__(self, trials: Sequence[Probed], check: Callable[[], None]) -> None:
         self._trials = trials
         self._check = check
-        self._learned: dict[tuple[float, int], list[float]] = {}
+        self._learned: dict[tuple[float, int, int], float] = {}
 
     def of(self, factor: float, updates: int = UPDATES) -> list[float]:
         """The learned share of each seed."""
-        key = factor, updates
-        if key not in self._learned:
-            self._learned[key] = [learned(trial, factor, updates, self._check) for trial in self._trials]
-        return self._learned[key]
+        return list(self._each(factor, updates))
 
-    def worst(self, factor: float) -> float:
-        """Of all seeds."""
-        return min(self.of(factor))
+    def _each(self, factor: float, updates: int = UPDATES) -> Iterator[float]:
+        for index, trial in enumerate(self._trials):
+            key = factor, updates, index
+            if key not in self._learned:
+                self._learned[key] = learned(trial, factor, updates, self._check)
+            yield self._learned[key]
+
+    def all_learn(self, factor: float, least: float) -> bool:
+        """Whether every seed learns so much; the first that does not answers for all."""
+        return all(share >= least for share in self._each(factor))
+
+    def all_gain(self, factor: float, least: float) -> bool:
+        """Whether every seed learns by more than this more than at the rate itself."""
+        pairs = zip(self._each(factor), self._each(1), strict=True)
+        return all(other - own > least for other, own in pairs)
 
     def mean(self, factor: float) -> float:
         """Over the seeds."""
@@ -122,10 +146,8 @@ def _largest_that_learns(rates: _Rates) -> int | None:
     """The largest power of ten times the rate with which every seed learns; None where no rate learns anything."""
     factor, best, largest = 1, -1.0, None
     while factor <= 10**7:
-        worst = rates.worst(factor)
-        best = max(best, worst)
-        if worst >= SOMETHING and worst >= LEARNS * best:
-            largest = factor
+        if rates.all_learn(factor, max(SOMETHING, LEARNS * best)):
+            largest, best = factor, max(best, min(rates.of(factor)))
         elif best >= SOMETHING:
             break
         factor *= 10
@@ -168,7 +190,7 @@ def _in_fast_motion(rates: _Rates, largest: int, allowed: float) -> float:
 
 def _too_large(rates: _Rates, rate: float, smaller: float, set_rate: str) -> Finding | None:
     """The finding where a smaller rate learns clearly more: a problem if patience does not help either."""
-    if min(_gains(rates, smaller)) < CLEARLY:
+    if not rates.all_gain(smaller, CLEARLY):
         return None
     patient = rates.of(1, PATIENT * UPDATES)
     helps = any(own >= LEARNS * other for own, other in zip(patient, rates.of(smaller), strict=True))
@@ -181,11 +203,6 @@ def _too_large(rates: _Rates, rate: float, smaller: float, set_rate: str) -> Fin
         "each update throws the weights further than the gradient's direction holds",
         set_rate.format(f"{rate * smaller:.3g}"),
     )
-
-
-def _gains(rates: _Rates, smaller: float) -> list[float]:
-    """By how much more of what there is to learn a smaller rate does better, a seed each."""
-    return [other - own for other, own in zip(rates.of(smaller), rates.of(1), strict=True)]
 
 
 def _small(rates: _Rates, rate: float) -> Finding:

@@ -3,7 +3,7 @@
 import math
 
 from relclf.diagnosis.findings import Finding, well
-from relclf.diagnosis.observations import Observations
+from relclf.diagnosis.observations import Observations, SeenScores
 
 MOST = 0.5
 """A share of the looked-at batches that makes a rule."""
@@ -37,6 +37,8 @@ def not_finite(seen: Observations) -> Finding | None:
 def softmax_before_loss(seen: Observations) -> Finding | None:
     """Cross-entropy takes raw scores; it applies the softmax itself."""
     scores = seen.scores
+    if scores.single and not scores.looked:
+        return _sigmoid_before_loss(scores)
     if not scores.looked:
         return None
     check, expected = (
@@ -84,6 +86,28 @@ def softmax_before_loss(seen: Observations) -> Finding | None:
         expected,
         "scores that are bent or cut before the loss cannot say that they are sure, and their gradients fade",
         "torch.nn.functional.cross_entropy(model(x), gold) on raw scores; softmax only where probabilities are shown",
+    )
+
+
+def _sigmoid_before_loss(scores: SeenScores) -> Finding:
+    """The same for one score a sentence: a loss that applies the sigmoid takes the raw score."""
+    check, expected = (
+        "softmax-before-loss",
+        "one sigmoid: in the model with BCELoss, or in the loss alone (PyTorch, BCEWithLogitsLoss)",
+    )
+    twice = scores.sigmoid_twice
+    measured = (
+        f"in {twice} of {scores.single} looked-at batches a sigmoid's score went through another in the loss"
+    )
+    if twice <= MOST * scores.single:
+        return well(check, measured, expected)
+    return Finding(
+        "problem",
+        check,
+        measured,
+        expected,
+        "the loss reads scores from 0 to 1 as raw ones, so that it takes none below 50 % nor above 73 %",
+        "leave torch.sigmoid out of the model, and apply it only where probabilities are shown",
     )
 
 

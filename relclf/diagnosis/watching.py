@@ -17,8 +17,15 @@ from relclf.diagnosis.epoch_checks import epoch_findings
 from relclf.diagnosis.findings import Finding, in_order
 from relclf.diagnosis.loop_checks import loop_findings
 from relclf.diagnosis.loop_probes import ProbeBatch, Start, probe_findings, varies
-from relclf.diagnosis.losses_seen import seen_loss
-from relclf.diagnosis.nested import by_row, detached, leaves_of, scores_of, tensors_in
+from relclf.diagnosis.losses_seen import is_squeezed_again, seen_loss
+from relclf.diagnosis.nested import (
+    by_row,
+    comes_out_of_a_sigmoid,
+    detached,
+    leaves_of,
+    scores_of,
+    tensors_in,
+)
 from relclf.diagnosis.observations import (
     LoaderFacts,
     Observations,
@@ -41,6 +48,10 @@ SAMPLE = 4096
 """Values of a parameter that are looked at, evenly spread."""
 FINGERPRINTED = 100_000
 """Sentences whose fingerprints are kept, of each kind."""
+FIRST_CALLS = 200
+"""Calls in train mode, and in eval mode, whose sentences are all told apart."""
+LATER_CALLS = 8
+"""Of the calls after that, one in so many, as long as they bring no sentence that is new."""
 MEANS = 64
 """Batches of training and of evaluation whose inputs are averaged."""
 COLUMNS = 256
@@ -133,7 +144,8 @@ class Watch:
         self._trained_sentences = 0
         self._fingerprints = {"trained": 0, "unused": 0, "evaluated": 0}
         self._means: dict[str, list[dict[int, Tensor]]] = {"trained": [], "evaluated": []}
-        self._mixers: dict[tuple[int, int], Tensor] = {}
+        self._sentences = {training: _Sentences() for training in (True, False)}
+        self._mixers: dict[tuple[tuple[int, int], ...], Tensor] = {}
         self._pending: list[tuple[str, Tensor, _Call]] = []
         self._start = _copies(model, optimizer)
         self._kept_bytes = 0
@@ -194,7 +206,7 @@ class Watch:
             except Exception as error:  # whatever a model may raise that is called outside of its loop
                 return [], [f"probes: a copy of the model failed ({type(error).__name__}: {error})"]
         found, skipped = list[Finding](), list[str]()
-        for each in probe_findings(seen, self._start, self._model.state_dict()):
+        for each in probe_findings(seen, self._start):
             if isinstance(each, Finding):
                 found.append(each)
             else:
@@ -220,6 +232,7 @@ class Watch:
         """Everything seen so far, as plain values."""
         self._settle_calls(final=True)
         self._read_fingerprints()
+        self._seen.all_sentences = self._fingerprints["trained"] < FINGERPRINTED
         self._seen.input_means = {
             kind: [{place: float(mean) for place, mean in means.items()} for means in batches]
             for kind, batches in self._means.items()
@@ -273,7 +286,9 @@ class Watch:
         if scores is not None:
             kind = "trained" if model.training else "evaluated"
             call.means = {} if len(self._means[kind]) < MEANS else None
-            call.fingerprints = self._fingerprint(scores, args, kwargs, call.means)
+            if self._sentences[model.training].wanted():
+                call.fingerprints = self._fingerprint(scores, args, kwargs, call.means)
+                self._sentences[model.training].add(call.fingerprints)
             if model.training and self._start is not None and self._losses_computed:
                 call.inputs = self._kept_inputs(args, kwargs)
         self._waiting.append(call)
@@ -286,6 +301,8 @@ class Watch:
             graph = _Graph()
             call.graph = weakref.ref(graph)
             watched = scores if scores is not None and scores.requires_grad else differentiable[0]
+            if scores is None and self._looking:
+                call.squeezed = watched.detach() if comes_out_of_a_sigmoid(watched) else None
             hook = self._after_gradient_of(call, None if scores is None else scores.detach(), graph)
             watched.register_hook(hook)  # type: ignore[no-untyped-call]
         if len(self._waiting) >= MOST_WAITING:
@@ -312,13 +329,18 @@ class Watch:
         call.trained = True
         if self._looking and seen.updates:
             self._look_for_kept_gradients()
+        if scores is None and self._looking:
+            seen.scores.single += 1
+            seen.scores.sigmoid_twice += call.squeezed is not None and is_squeezed_again(
+                call.squeezed, gradient
+            )
         if scores is None or scores.shape != gradient.shape:
             return
         if seen.not_finite is None and (self._looking or gradient.device.type == "cpu"):
             self._look_for_not_finite(scores, gradient)
         if self._looking and seen.not_finite is None:
             self._look_at_scores(call, scores, gradient)
-        if self._losses_computed and seen.scores.fits["cross-entropy"]:
+        if self._losses_computed and seen.scores.cross_entropies and seen.not_finite is None:
             gold = gradient.argmin(dim=1)
             self._keep_batch(call, gold)
             self._losses_since_epoch.append(nn.functional.cross_entropy(scores, gold))
@@ -561,25 +583,54 @@ class Watch:
 
         The mean of each input of ids is put into `means`, by the place of the input.
         """
-        total = None
+        places, parts = [], []
         for number, tensor in enumerate(tensors_in((args, kwargs))):
             rows = by_row(tensor.detach(), len(scores), COLUMNS)
-            if rows is None or not rows.shape[1]:
+            if rows is None or not rows.shape[1] or rows.device != scores.device:
                 continue
             if means is not None and not tensor.is_floating_point() and tensor.dim() > 1:
                 means[number] = rows.float().mean()
-            mixer = self._mixer(number, rows)
-            part = torch.mv(rows.to(torch.int64), mixer[: rows.shape[1]])
-            total = part if total is None else total + part
-        return total
+            places.append((number, rows.shape[1]))
+            parts.append(rows.to(torch.int64))
+        if not parts:
+            return None
+        mixer = self._mixer(tuple(places), scores.device)
+        return torch.mv(parts[0] if len(parts) == 1 else torch.cat(parts, dim=1), mixer)
 
-    def _mixer(self, number: int, rows: Tensor) -> Tensor:
-        key = number, rows.device.index or 0
-        if key not in self._mixers:
-            generator = torch.Generator().manual_seed(number)
-            mixer = torch.randint(-(2**62), 2**62, (COLUMNS,), generator=generator)
-            self._mixers[key] = mixer.to(rows.device)
-        return self._mixers[key]
+    def _mixer(self, places: tuple[tuple[int, int], ...], device: torch.device) -> Tensor:
+        """Random numbers for inputs of these numbers and widths, side by side; a wider input has more of the same."""
+        if places not in self._mixers:
+            columns = [
+                torch.randint(-(2**62), 2**62, (COLUMNS,), generator=torch.Generator().manual_seed(number))
+                for number, _ in places
+            ]
+            cut = [column[:width] for column, (_, width) in zip(columns, places, strict=True)]
+            self._mixers[places] = torch.cat(cut).to(device)
+        return self._mixers[places]
+
+
+class _Sentences:
+    """Which sentences have been seen in calls of one mode, as far as needed to know when none is new any more."""
+
+    def __init__(self) -> None:
+        self._known: set[int] = set()
+        self._calls = 0
+        self._old = 0
+        """Sentences since the last new one."""
+
+    def wanted(self) -> bool:
+        """Whether the sentences of the call that comes are to be told apart."""
+        self._calls += 1
+        all_seen = self._old > len(self._known) > 0
+        return self._calls <= FIRST_CALLS or not all_seen or self._calls % LATER_CALLS == 0
+
+    def add(self, fingerprints: Tensor | None) -> None:
+        """Note those of a call; those on an accelerator stay there, and each call counts as new."""
+        if fingerprints is None or fingerprints.device.type != "cpu" or len(self._known) >= FINGERPRINTED:
+            return
+        rows, before = fingerprints.tolist(), len(self._known)
+        self._known.update(rows)
+        self._old = 0 if len(self._known) > before else self._old + len(rows)
 
 
 class _Graph:
@@ -599,6 +650,8 @@ class _Call:
         self.gold: Tensor | None = None
         self.means: dict[int, Tensor] | None = None
         self.inputs: tuple[Any, dict[str, Any]] | None = None
+        self.squeezed: Tensor | None = None
+        """One score a sentence that came out of a sigmoid."""
         self.graph: weakref.ref[_Graph] | None = None
 
 

@@ -51,6 +51,13 @@ def test_no_finding_is_lost_in_the_order():
     assert sorted([*names(top), *(s.check for f in top for s in f.symptoms)]) == sorted(CHECKS)
 
 
+@pytest.mark.parametrize("check", CHECKS)
+def test_of_two_findings_that_could_explain_each_other_one_stands_on_top(check):
+    for other in set(CHECKS) - {check}:
+        pair = in_order([found(check), found(other)])
+        assert sorted([*names(pair), *(s.check for f in pair for s in f.symptoms)]) == sorted([check, other])
+
+
 def test_the_gravest_counts():
     assert gravest([]) == "ok"
     assert gravest([found("overfitting", "watch"), found("dead-filters", "ok")]) == "watch"
