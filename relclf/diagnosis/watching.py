@@ -48,7 +48,7 @@ SAMPLE = 4096
 """Values of a parameter that are looked at, evenly spread."""
 FINGERPRINTED = 100_000
 """Sentences whose fingerprints are kept, of each kind."""
-FIRST_CALLS = 200
+FIRST_CALLS = 50
 """Calls in train mode, and in eval mode, whose sentences are all told apart."""
 LATER_CALLS = 8
 """Of the calls after that, one in so many, as long as they bring no sentence that is new."""
