@@ -5,6 +5,7 @@ import random
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import pairwise
 
 from benchmarks.faults.corpora import Parts, Row
 
@@ -74,7 +75,7 @@ def _relations_shuffled(rows: list[Row], chance: random.Random) -> list[Row]:
 def _lines_slipped(rows: list[Row], chance: random.Random) -> list[Row]:
     """The relations' file lacks its first line: each sentence has the relation of the next."""
     chance.shuffle(rows)
-    return [{**row, "relation": after["relation"]} for row, after in zip(rows, rows[1:], strict=False)]
+    return [{**row, "relation": after["relation"]} for row, after in pairwise(rows)]
 
 
 def _mentions_swapped(rows: list[Row], chance: random.Random) -> list[Row]:
@@ -263,7 +264,7 @@ FAULTS = [
         *_sgd(0.1, "training.optimizer.weight_decay=0.1"),
     ),
     fault(
-        "an L2 penalty of 0.3 with Adam", "semeval2010", "weight-decay-dominates", *_optimizer("adam", 0.001),
+        "an L2 penalty of 0.3 with Adam", "euadr", "weight-decay-dominates", *_optimizer("adam", 0.001),
         "training.optimizer.weight_decay=0.3",
     ),
     fault(
@@ -271,13 +272,10 @@ FAULTS = [
         "training.optimizer.weight_decay=30",
     ),
     fault(
-        "an L2 penalty of 0.1, after its training", "scierc", "weight-decay-dominates",
+        "an L2 penalty of 0.1, after its training", "euadr", "weight-decay-dominates",
         "training.optimizer.weight_decay=0.1", "training.max_epochs=12", trained=True,
     ),
     fault("clipped at 1e-3 with SGD", "quickstart", "clipping-always", *_sgd(0.1, "training.clip_norm=0.001")),
-    fault(
-        "clipped at 1e-3 with SGD", "semeval2010", "clipping-always", *_sgd(0.1, "training.clip_norm=0.001")
-    ),
     fault(
         "clipped at 1e-3 with Adam, after its training", "quickstart", "clipping-always",
         "training.clip_norm=0.001", "training.max_epochs=10", trained=True,

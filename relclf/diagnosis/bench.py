@@ -30,6 +30,7 @@ from relclf.diagnosis.probes import (
     filters_finding,
     macro_f1,
     more_data_finding,
+    no_positions_finding,
     pooled_features,
     probe_batches,
     probed_network,
@@ -39,7 +40,7 @@ from relclf.diagnosis.probes import (
     with_share,
     with_shuffled_relations,
 )
-from relclf.diagnosis.rate_probes import UPDATES, StepSizes, rate_findings, step_sizes
+from relclf.diagnosis.rate_probes import UPDATES, StepSizes, rate_findings, schedule_finding, step_sizes
 from relclf.diagnosis.setting_probes import Setting, setting_finding
 from relclf.models.cnn import Cnn
 from relclf.models.losses import build_objective
@@ -55,6 +56,8 @@ LEAST = 20
 LEAST_CURVE = 400
 """Train sentences below which a quarter of them is too few to train on."""
 RATE_SEEDS = 3
+USUAL_FILTERS, USUAL_POSITIONS = 200, 5
+"""Of Zeng et al. 2014, rounded: filters, and width of a position embedding."""
 USUAL_DECAY = 0.01
 """AdamW's default in PyTorch; an L2 penalty is usually smaller still."""
 
@@ -106,11 +109,19 @@ class Bench:
         sentences = len(self.material.train)
         if sentences < 2 * LEAST:
             return [Skipped("the learning rate", f"only {sentences} train sentences")]
+        allowed, updates = _updates_at_full_rate(self._config, sentences)
+        schedule = self._config.training.schedule
+        setting = "gamma=0.95" if schedule.name == "exponential" else "warmup_updates=0"
+        gone = schedule_finding(
+            self._trials, allowed, updates, self._train(f"training.schedule.{setting}"), self.check
+        )
+        if gone is not None:
+            return [gone]
         findings = rate_findings(
             self._trials,
             self._config.training.optimizer.lr,
             self._train("training.optimizer.lr={}"),
-            _updates_at_full_rate(self._config, sentences),
+            allowed,
             self.check,
         )
         if not findings:
@@ -123,13 +134,31 @@ class Bench:
         return [step_sizes(self._trials, training.optimizer.lr, training.batch_size, self.check)]
 
     def settings(self) -> Answer:
-        """Dropout, weight decay and clipping against usual values, where they are unusual."""
-        return [self._setting(each, changes, dropout) for each, changes, dropout in self._unusual()]
+        """Dropout, decay, clipping, few filters and no positions against usual values, where they are unusual."""
+        found: Answer = [self._setting(each, changes, dropout) for each, changes, dropout in self._unusual()]
+        if self._config.model.position_dim == 0 and self.material.dev is not None:
+            found.append(self._without_positions())
+        return found
+
+    def _without_positions(self) -> Finding:
+        """Dev with positions against dev without them, where the config leaves them out."""
+        changed = self._config.model.model_copy(update={"position_dim": USUAL_POSITIONS})
+        usual = replace(self.material, config=self._config.model_copy(update={"model": changed}))
+        gain = difference(self._dev, self._base.predicted, self._shortly(usual), self._config.seed)
+        set_it = self._train(f"model.position_dim={USUAL_POSITIONS}")
+        return no_positions_finding(gain, self._base.updates, USUAL_POSITIONS, set_it)
 
     def _unusual(self) -> Iterator[tuple[Setting, dict[str, Any], bool]]:
         """Settings that are worth a training, with the section that has the usual value instead."""
         model, training = self._config.model, self._config.training
         decay = training.optimizer.weight_decay
+        features = model.filters * len(model.windows)
+        if features < len(self.material.corpus.relations):
+            why = "so few features cannot keep the relations apart"
+            filters = f"{features} features", f"{USUAL_FILTERS} filters", why
+            usual = {"model": model.model_copy(update={"filters": USUAL_FILTERS})}
+            step = self._train(f"model.filters={USUAL_FILTERS}")
+            yield Setting("too-simple", *filters, step), usual, False
         if model.dropout > HIGH_DROPOUT:
             left = "so few features are left in each sentence that it hardly learns from any"
             dropout = f"dropout {model.dropout:g}", "dropout 0.5", left, self._train("model.dropout=0.5")
@@ -268,10 +297,10 @@ class Bench:
         return train_command(self.path, setting)
 
 
-def _updates_at_full_rate(config: ExperimentConfig, sentences: int) -> float:
-    """What all updates that the config allows come to, each counted with its share of the rate."""
+def _updates_at_full_rate(config: ExperimentConfig, sentences: int) -> tuple[float, int]:
+    """What all updates that the config allows come to, each counted with its share of the rate; and their number."""
     training = config.training
     batches = -(-sentences // training.batch_size)
     updates = update_plan([training.batch_size] * batches, training.update_every).updates
     rates = (learning_rate(training, index, updates, []) for index in range(updates * training.max_epochs))
-    return sum(rates) / training.optimizer.lr
+    return sum(rates) / training.optimizer.lr, updates * training.max_epochs

@@ -127,6 +127,8 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "score-averaged-over-batches": ("noise-larger-than-gain",),
     "majority-collapse": ("train-longer",),
     "few-examples": ("noise-larger-than-gain",),
+    "relation-in-one-split": ("uninformative-input", "overfitting"),
+    "unknown-words": ("uninformative-input",),
 }
 """What a check's finding can explain among the others; what explains nothing is left out."""
 

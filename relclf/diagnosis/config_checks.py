@@ -35,6 +35,8 @@ class ConfigEvidence:
     relations: int | None = None
     path: str = "CONFIG"
     """The config's file, for the commands that are advised."""
+    vectors_drawn: bool = False
+    """Whether the rows of the vectors file look drawn at random."""
 
     @property
     def batches(self) -> int | None:
@@ -54,9 +56,10 @@ def config_findings(
     train_sentences: int | None = None,
     relations: int | None = None,
     path: str = "CONFIG",
+    vectors_drawn: bool = False,
 ) -> list[Finding]:
     """What a config says before any training, in no particular order; what needs a size is left out without it."""
-    evidence = ConfigEvidence(config, train_sentences, relations, path)
+    evidence = ConfigEvidence(config, train_sentences, relations, path, vectors_drawn)
     found = (check(evidence) for check in _CHECKS)
     return [finding for finding in found if finding is not None]
 
@@ -162,9 +165,19 @@ def decay_memory(optimizer: OptimizerConfig) -> float | None:
 
 
 def embeddings_frozen(config: ConfigEvidence) -> Finding:
-    """Whether the word embedding learns. A config cannot freeze random words: the schema asks for vectors."""
+    """Whether the word embedding learns, or was learned before: the schema asks for vectors, not for good ones."""
     encoding = config.config.encoding
     frozen = encoding.freeze_vectors
+    if frozen and config.vectors_drawn:
+        return Finding(
+            "problem",
+            "embeddings-frozen",
+            f"freeze_vectors: true, and the rows of {encoding.vectors} look drawn at random: of one length, without a "
+            "common direction",
+            "vectors that were learned: their rows differ in length and lean one way",
+            "words whose random vectors stay random never become alike",
+            config.train("encoding.freeze_vectors=false"),
+        )
     return Finding(
         "ok",
         "embeddings-frozen",

@@ -31,6 +31,8 @@ MARGIN, DEVIATIONS = 0.1, 4.0
 """A share of dev differs where it lies this far from train's, and this many standard errors."""
 UNKNOWN_MORE, UNKNOWN_MOST = 0.15, 0.5
 """Unknown tokens of dev above what train's own sentences would show; at half no model can read dev."""
+SAME_PLACE = 0.95
+"""Share of train with a mention at one place; quickstart, SemEval-2010, SciERC and EU-ADR have at most 36 %."""
 UNSEEN = 0.05
 """Share of dev with relations that train lacks, so that it counts as wrong whatever is learned."""
 DOUBTED = 0.02
@@ -49,6 +51,7 @@ def data_findings(
     return [
         *_spans(splits),
         *_order(splits),
+        *_places(splits["train"]),
         *_length(splits, encoding),
         *_dev_in_train(splits, encoding),
         *_one_split(splits),
@@ -220,6 +223,28 @@ def _head_first(examples: Sequence[Example]) -> float:
     return sum(example.head.start < example.tail.start for example in examples) / len(examples)
 
 
+def _places(train: Sequence[Example]) -> Iterator[Finding]:
+    """Whether both mentions stand at the same places, from the start or from the end, in nearly every sentence."""
+    same = []
+    for name in ("head", "tail"):
+        starts = Counter(getattr(example, name).start for example in train)
+        ends = Counter(len(example.tokens) - getattr(example, name).end for example in train)
+        same.append(max(count for _, count in (*starts.most_common(1), *ends.most_common(1))) / len(train))
+    lengths = {len(example.tokens) for example in train}
+    fixed = min(same) >= SAME_PLACE and len(lengths) > 1
+    yield Finding(
+        "problem" if fixed else "ok",
+        "positions-unused",
+        f"the head stands at one and the same place of {100 * same[0]:.0f} % of train's sentences, the tail of "
+        f"{100 * same[1]:.0f} %",
+        f"under {100 * SAME_PLACE:.0f} % for one of them: sentences have their mentions at many places",
+        "places that are the same in every sentence do not tell which words the relation is between"
+        if fixed
+        else "the places of the mentions differ",
+        "check where the data say that the mentions stand" if fixed else "none",
+    )
+
+
 def _length(splits: Splits, encoding: EncodingConfig) -> Iterator[Finding]:
     """Sentences longer than max_length, and those whose mentions no window of it can hold."""
     everything = [example for examples in splits.values() for example in examples]
@@ -369,14 +394,20 @@ def _unknown_words(
     expected = _unknown_if_left_out(splits["train"], encoding, vector_words)
     dev = unknown_share(splits["dev"], vocabulary)
     more = dev - expected >= UNKNOWN_MORE
+    own = unknown_share(splits["train"], vocabulary)
+    left_out = (
+        own >= UNKNOWN_MOST
+    )  # which no tokens of train are but for min_count, or for vectors that are frozen
     yield Finding(
-        "problem" if more and dev >= UNKNOWN_MOST else "watch" if more else "ok",
+        "problem" if left_out or (more and dev >= UNKNOWN_MOST) else "watch" if more else "ok",
         "unknown-words",
         f"{100 * dev:.1f} % of dev's tokens are unknown words; of train's own, were each sentence left out, "
-        f"{100 * expected:.1f} %",
-        f"dev at most {100 * UNKNOWN_MORE:.0f} points above train's own",
+        f"{100 * expected:.1f} %" + (f"; train itself has {100 * own:.1f} %" if own else ""),
+        f"dev at most {100 * UNKNOWN_MORE:.0f} points above train's own, train itself under {100 * UNKNOWN_MOST:.0f} %",
         "the network reads every unknown word as the same one",
-        "check that dev is written and tokenised like train; encoding.vectors brings words that train lacks",
+        "--set encoding.min_count=1"
+        if left_out and encoding.min_count > 1
+        else "check that dev is written and tokenised like train; encoding.vectors brings words that train lacks",
     )
 
 

@@ -8,11 +8,13 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import torch
 
 from relclf.config.loading import load_config
 from relclf.config.schema import ExperimentConfig
 from relclf.diagnosis.bench import Answer, Bench, Skipped
 from relclf.diagnosis.config_checks import config_findings
+from relclf.diagnosis.drawn import looks_drawn
 from relclf.diagnosis.findings import Finding
 from relclf.diagnosis.inspecting import inspect_config
 from relclf.diagnosis.prediction_checks import prediction_findings
@@ -156,8 +158,14 @@ def _inspected(config: ExperimentConfig) -> Answer:
 
 
 def _config_findings(config: ExperimentConfig, material: Material, path: str) -> list[Finding]:
-    relations = len(material.corpus.relations)
-    return config_findings(config, train_sentences=len(material.train), relations=relations, path=path)
+    vectors = material.words.vectors
+    return config_findings(
+        config,
+        train_sentences=len(material.train),
+        relations=len(material.corpus.relations),
+        path=path,
+        vectors_drawn=vectors is not None and looks_drawn(torch.from_numpy(vectors.vectors)),
+    )
 
 
 def _records(
@@ -223,8 +231,6 @@ def _filter_std(run: RunDirectory, network: Network) -> float | None:
     """The spread of the filters' weights after the last epoch."""
     if not run.checkpoint("last").exists():
         return None
-    import torch
-
     loaded = load_run_weights(run, network, "last", torch.device("cpu")).model
     return (
         torch.cat(

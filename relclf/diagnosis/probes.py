@@ -356,6 +356,16 @@ def filters_finding(
     return Finding("watch", "too-simple", measured, expected, "more filters see more", next_step)
 
 
+def no_positions_finding(gain: Difference, updates: int, width: int, next_step: str) -> Finding:
+    """The finding of positions-unused for a network that is not given any, from trainings with and without them."""
+    measured = f"after {updates:,} updates dev macro-F1 changes by {gain} points with positions of {width} dimensions"
+    expected = "positions bring less than 2 standard errors where a network does without them"
+    if not gain.is_rise:
+        return well("positions-unused", measured, expected)
+    why = "two pairs of mentions in one sentence look the same to the network"
+    return Finding("problem", "positions-unused", measured, expected, why, next_step)
+
+
 def more_data_finding(scores: Sequence[tuple[int, float]], gain: Difference, updates: int) -> Finding:
     """The finding of more-data-helps; scores: (train sentences, dev macro-F1) of the learning curve."""
     curve = ", ".join(f"{_points(value)} with {count:,}" for count, value in scores)

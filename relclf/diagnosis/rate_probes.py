@@ -75,6 +75,39 @@ def far_too_small(
     return _too_small(rates, rate, headroom, set_rate, allowed) if headroom and headroom >= 100 else None
 
 
+GONE_EARLY = 0.25
+"""Share of the rate, in the mean over all updates, below which a schedule is tried: a cosine leaves half of it."""
+
+
+def schedule_finding(
+    trials: Sequence[Probed],
+    allowed: float,
+    updates: int,
+    next_step: str,
+    check: Callable[[], None] = no_limit,
+) -> Finding | None:
+    """The finding of learning-rate-too-small where a schedule leaves too little of the rate to learn; None elsewhere.
+
+    `allowed` is what all `updates` come to, each counted with its share of the rate.
+    """
+    if allowed >= GONE_EARLY * updates:
+        return None
+    rates = _Rates(trials, check)
+    few, many = (max(1, min(round(count), 2 * UPDATES)) for count in (allowed, updates))
+    left, whole = (statistics.mean(rates.of(1, max(4, count))) for count in (few, many))
+    if whole < SOMETHING or left >= HARDLY * whole:
+        return None
+    return Finding(
+        "problem",
+        "learning-rate-too-small",
+        f"under the schedule {updates:,} updates come to {allowed:,.1f} at the full rate: {few} learn {_percent(left)} "
+        f"of what there is, {many} {_percent(whole)}",
+        f"a quarter of what the full rate learns in {2 * UPDATES} updates, or more",
+        "the schedule keeps the rate so low that the training ends before the network has learned",
+        next_step,
+    )
+
+
 class _Rates:
     """What has been learned at each rate, by its factor; measured when it is first asked for."""
 

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, RandomSampler, SequentialSampler
 
+from relclf.diagnosis.drawn import looks_drawn
 from relclf.diagnosis.epoch_checks import epoch_findings
 from relclf.diagnosis.findings import Finding, in_order
 from relclf.diagnosis.loop_checks import loop_findings
@@ -707,7 +708,7 @@ def _loader_facts(loader: Any) -> LoaderFacts | None:
 
 
 def _seen_parameter(name: str, parameter: nn.Parameter, is_embedding: bool) -> SeenParameter:
-    random = is_embedding and _looks_drawn(parameter.detach())
+    random = is_embedding and looks_drawn(parameter.detach())
     return SeenParameter(
         name, tuple(parameter.shape), is_embedding, parameter.requires_grad, True, random_rows=random
     )
@@ -718,17 +719,6 @@ def _replaced(name: str, parameter: nn.Parameter, in_optimizer: bool) -> SeenPar
     return SeenParameter(
         name, tuple(parameter.shape), False, parameter.requires_grad, in_optimizer, moved=True
     )
-
-
-def _looks_drawn(table: Tensor) -> bool:
-    """Whether all rows have one spread and no direction: rows of word vectors differ in length and lean one way."""
-    rows = table[table.abs().amax(dim=1) > 0][:SAMPLE].float()
-    if len(rows) < 20 or rows.shape[1] < 4:
-        return False
-    lengths = rows.norm(dim=1)
-    of_normal = 1 / (2 * rows.shape[1]) ** 0.5  # the lengths' spread over their mean, for large widths
-    lean = rows.mean(dim=0).norm() / lengths.mean() * len(rows) ** 0.5  # about 1 without a direction
-    return bool(0.5 < (lengths.std() / lengths.mean()) / of_normal < 1.5) and bool(lean < 2)
 
 
 def _sample(parameter: Tensor) -> Tensor:
