@@ -311,7 +311,7 @@ FAULTS = [
     fault("spans cut words", "euadr", "spans-misaligned", edit=_on_train(_some_spans_cut)),
     fault("spans counted in bytes", "semeval2010", "spans-misaligned", edit=_on_train(_counted_in_bytes)),
     fault("every head first, every tail last", "scierc", "positions-unused", edit=lambda p, c: Parts(
-        _at_the_ends(p.train, c), _at_the_ends(p.dev, c))),
+        _at_the_ends(p.train, c), _at_the_ends(p.dev, c)), by_watch=True),
     fault("sentences cut to ten tokens", "semeval2010", "mentions-truncated refused", "encoding.max_length=10",
           "encoding.too_long=window"),
     fault("sentences cut to twelve tokens", "euadr", "mentions-truncated refused", "encoding.max_length=12",

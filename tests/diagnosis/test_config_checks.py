@@ -73,3 +73,10 @@ def test_frozen_vectors_are_said_to_be_meant():
     frozen = config(encoding__vectors="vectors.txt", encoding__freeze_vectors=True)
     finding = of("embeddings-frozen", config_findings(frozen))
     assert "as the config says" in finding.why
+
+
+def test_frozen_vectors_that_look_drawn_at_random_are_a_problem():
+    frozen = config(encoding__vectors="vectors.txt", encoding__freeze_vectors=True)
+    assert severities(config_findings(frozen, vectors_drawn=True)) == {"embeddings-frozen": "problem"}
+    assert severities(config_findings(frozen)) == {}
+    assert severities(config_findings(config(encoding__vectors="vectors.txt"), vectors_drawn=True)) == {}

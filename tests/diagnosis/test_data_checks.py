@@ -76,6 +76,7 @@ def test_healthy_splits_have_every_check_answered_and_in_order() -> None:
     assert list(found) == [
         "spans-misaligned",
         "mentions-swapped",
+        "positions-unused",
         "mentions-truncated",
         "dev-in-train",
         "relation-in-one-split",
@@ -86,7 +87,8 @@ def test_healthy_splits_have_every_check_answered_and_in_order() -> None:
 
 
 def test_without_dev_only_what_one_split_shows_is_answered() -> None:
-    assert list(findings(toy())) == ["spans-misaligned", "mentions-truncated", "few-examples", "duplicates"]
+    shown = ["spans-misaligned", "positions-unused", "mentions-truncated", "few-examples", "duplicates"]
+    assert list(findings(toy())) == shown
 
 
 @pytest.mark.parametrize(
@@ -239,6 +241,20 @@ def test_a_dev_set_of_other_words_is_a_problem() -> None:
     found = findings(train, foreign)["unknown-words"]
     assert found.severity == "problem"
     assert found.measured.startswith("100.0 % of dev's tokens are unknown words")
+
+
+def test_words_that_min_count_leaves_out_of_train_itself_are_a_problem() -> None:
+    found = findings(toy(), toy(40, 2), min_count=1000)["unknown-words"]
+    assert found.severity == "problem"
+    assert found.next_step == "--set encoding.min_count=1"
+
+
+def test_mentions_at_one_place_of_sentences_of_all_lengths_are_watched() -> None:
+    fixed = [
+        dataclasses.replace(each, tokens=each.tokens + ("so",) * (number % 5), offsets=None)
+        for number, each in enumerate(toy())
+    ]
+    assert findings(fixed)["positions-unused"].severity == "watch"
 
 
 def test_words_of_the_vectors_file_are_known() -> None:

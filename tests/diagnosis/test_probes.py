@@ -18,7 +18,7 @@ from relclf.diagnosis.capacity_probes import (
 )
 from relclf.diagnosis.findings import Finding
 from relclf.diagnosis.probed import ProbeBatch, Probed, Trial, in_random_order, prior_loss
-from relclf.diagnosis.rate_probes import noise_scale, rate_findings, rate_range, step_sizes
+from relclf.diagnosis.rate_probes import noise_scale, rate_findings, rate_range, schedule_finding, step_sizes
 
 Factory = Callable[[nn.Module, float], torch.optim.Optimizer]
 ALLOWED = 600.0
@@ -105,6 +105,17 @@ def test_a_cautious_rate_is_in_order_where_the_training_is_long_enough():
 
 def test_where_no_rate_learns_anything_the_rate_is_not_blamed():
     assert rates(lambda model, factor: torch.optim.SGD(model.parameters(), lr=0.0), 0.1) == {}
+
+
+def test_a_schedule_that_leaves_no_rate_is_a_problem_and_one_that_leaves_half_is_none():
+    trials = [task(adam(1e-3), seed) for seed in (1, 2)]
+    finding = schedule_finding(trials, 2.0, 600, "a longer schedule")
+    assert finding is not None and finding.severity == "problem"
+    assert finding.measured.startswith(
+        "under the schedule 600 updates come to 2.0 at the full rate: 2 learn "
+    )
+    assert schedule_finding(trials, 300.0, 600, "") is None
+    assert schedule_finding(trials, 140.0, 600, "") is None  # which is enough to learn
 
 
 def heart(probed: Probed) -> Finding:

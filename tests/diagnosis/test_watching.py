@@ -642,3 +642,46 @@ def test_what_an_epoch_was_told_is_kept():
     assert (epoch.gold.tolist(), epoch.predicted.tolist()) == ([0, 1], [1, 1])
     assert len(epoch.batch_losses) == 19  # the first ten of 48, then one in four
     assert 0 < min(epoch.batch_losses) <= max(epoch.batch_losses) < 2 * math.log(CLASSES)
+
+
+class OneScore(nn.Module):
+    """A score a sentence, from a sigmoid."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.network = nn.Sequential(nn.Linear(10, 20), nn.Tanh(), nn.Linear(20, 1), nn.Sigmoid())
+
+    def forward(self, values: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.network(values).squeeze(1)
+        return scores
+
+
+@pytest.mark.parametrize(
+    ("criterion", "named"), [(nn.BCELoss(), []), (nn.BCEWithLogitsLoss(), ["softmax-before-loss"])]
+)
+def test_a_sigmoid_before_a_loss_that_has_its_own_is_named(criterion, named):
+    torch.manual_seed(1)
+    values = torch.randn(400, 10)
+    gold = (values[:, 0] > 0).float()
+    model = OneScore()
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    watch = relclf.watch(model, optimizer)
+    for _ in range(3):
+        for rows in torch.randperm(400).split(20):
+            optimizer.zero_grad()
+            criterion(model(values[rows]), gold[rows]).backward()
+            optimizer.step()
+    assert problems(watch.report()) == named
+
+
+def test_sentences_are_told_apart_until_none_is_new_and_again_where_one_is():
+    loop = healthy()
+    loop.epochs = 30
+    watch = relclf.watch(loop.model, loop.optimizer)
+    loop.run()
+    seen = watch.observations()
+    assert len(seen.batches) < seen.forwards.trained / 3
+    assert len({int(row) for batch in seen.batches for row in batch.rows}) == 240
+    loop.train = Data.draw(5)
+    loop.run()
+    assert len({int(row) for batch in watch.observations().batches for row in batch.rows}) == 480
