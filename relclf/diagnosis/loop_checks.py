@@ -372,7 +372,10 @@ def _updates_see_everything(seen: Observations) -> bool:
     if not seen.all_sentences or not sentences or seen.updates <= 2:
         return False
     a_batch = sum(len(batch.rows) for batch in seen.batches) / len(seen.batches)
-    return a_batch * seen.forwards.trained / seen.updates >= 0.9 * sentences
+    together = a_batch * seen.forwards.trained / seen.updates
+    return (
+        together >= 0.9 * sentences > a_batch
+    )  # a batch of everything may be asked again, as by a line search
 
 
 def _stray_calls(seen: Observations) -> int:

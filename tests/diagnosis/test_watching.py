@@ -685,3 +685,29 @@ def test_sentences_are_told_apart_until_none_is_new_and_again_where_one_is():
     loop.train = Data.draw(5)
     loop.run()
     assert len({int(row) for batch in watch.observations().batches for row in batch.rows}) == 480
+
+
+def test_a_line_search_that_asks_for_the_whole_of_train_again_is_one_update_a_batch():
+    loop = healthy()
+    optimizer = torch.optim.LBFGS(loop.model.parameters(), lr=0.5, max_iter=4)
+    watch = relclf.watch(loop.model, optimizer)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = loop.criterion(loop.model(loop.train.words, loop.train.positions), loop.train.gold)
+        loss.backward()
+        return loss
+
+    for _ in range(8):
+        optimizer.step(closure)
+    assert "updates-per-epoch" not in problems(watch.report())
+
+
+def test_plain_sgd_may_be_at_the_majority_for_long():
+    loop = healthy()
+    loop.optimizer = torch.optim.SGD(loop.model.parameters(), lr=1e-2)
+    loop.epochs = 20
+    watch = relclf.watch(loop.model, loop.optimizer)
+    loop.run()
+    watch.epoch(gold=loop.dev.gold.tolist(), predicted=[3] * len(loop.dev.gold))
+    assert "majority-collapse" not in problems(watch.report())
