@@ -62,7 +62,7 @@ def test_a_config_is_shown_in_tables_of_80_columns(folder: Path) -> None:
     assert stdout.startswith(GOLDEN)
     assert "macro-F1 on dev" in stdout
     assert "watch  few-examples" in stdout
-    assert "0 problem, 1 watch, 8 checks in order" in stdout
+    assert "0 problem, 1 watch, 9 checks in order" in stdout
     assert max(map(len, stdout.splitlines())) <= 80
     assert "\x1b" not in stdout
     assert "note   test: there is no file test.jsonl yet" in stderr

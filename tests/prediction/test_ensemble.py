@@ -58,7 +58,7 @@ def test_it_says_in_its_signature_and_its_json_that_it_is_one_and_is_kept_for_no
     assert [member["run"] for member in value["ensemble"]] == [str(each.run.path) for each in three]
     assert value["epoch"] is None
     assert kept.read_bytes() == before
-    assert [path.name for path in three[0].run.evaluations.iterdir()] == ["dev.best.json"]
+    assert {path.name for path in three[0].run.evaluations.iterdir()} == {"dev.best.json", "dev.best.jsonl"}
     assert "ensemble" not in evaluate_run(three[0], split="dev").to_json()
 
 
