@@ -117,7 +117,9 @@ def _with_data(variants: Sequence[Variant], sweep: SweepFile) -> tuple[list[Vari
                 f"{sweep.path}: split: resample draws the dev set from train, but data.dev is no share of it "
                 f"(got {config.data.dev}). Set data.dev to a share such as 0.1, or remove `split`."
             )
-        if sweep.split == "resample" and (isinstance(config.data.test, float) or config.data.fold is not None):
+        if sweep.split == "resample" and (
+            isinstance(config.data.test, float) or config.data.fold is not None
+        ):
             raise UserMistake(
                 f"{sweep.path}: split: resample would draw another test set for each seed, for data.test is a share of "
                 "train. Name a test file, or remove `split`."

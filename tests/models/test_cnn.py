@@ -275,7 +275,9 @@ def test_with_the_ranking_loss_the_negative_relation_is_predicted_where_no_score
     config = tiny_config(folder, training={"loss": {"name": "ranking"}})
     cnn = build_model(config, VOCABULARY, 3, None, RELATIONS.negative_id)
     with torch.no_grad():
-        for weight in cnn.parameters():  # a network that is built has no weights yet, whatever stood in memory
+        for (
+            weight
+        ) in cnn.parameters():  # a network that is built has no weights yet, whatever stood in memory
             weight.zero_()
         for bias, relation in (((-1, -2, 9), 2), ((-1, 0.1, 9), 1), ((3, 2, -9), 0)):
             cnn.output.bias.copy_(torch.tensor(bias))
