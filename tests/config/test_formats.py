@@ -74,4 +74,4 @@ def test_a_run_saved_before_tokenizers_could_be_chosen_keeps_words_1(tmp_path: P
     "path", sorted((Path(__file__).parents[2] / "configs").glob("*.yaml")), ids=lambda p: p.stem
 )
 def test_every_shipped_config_is_valid(path: Path) -> None:
-    load_config(path)
+    assert load_config(path).data.train.is_absolute()
