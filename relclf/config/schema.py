@@ -757,6 +757,13 @@ class TrainingConfig(Section):
     )
     optimizer: OptimizerConfig = Field(default=Adam(), description="the optimiser and its own parameters.")
     schedule: ScheduleConfig = Field(default=ConstantSchedule(), description="how the learning rate changes.")
+    word_rate: Positive = Field(
+        default=1.0,
+        description="the learning rate of the word embedding, as a share of that of all other weights.",
+    )
+    words_from_epoch: Count = Field(
+        default=1, description="the word embedding stays as it begins until this epoch."
+    )
     clip_norm: Positive | None = Field(
         default=None, description="scale the gradient down to this L2 norm where it is larger."
     )
@@ -841,6 +848,12 @@ class TrainingConfig(Section):
                         f"optimizer: backtracking finds each step on the loss of one batch, which {key} would "
                         f"change behind its back; leave {key} out"
                     )
+        if name in ("backtracking", "prodigy", "schedule_free") and (
+            self.word_rate != 1 or self.words_from_epoch != 1
+        ):
+            raise ValueError(
+                f"optimizer: {name} has one step for all weights; leave out word_rate and words_from_epoch"
+            )
         if name == "schedule_free" and self.schedule.name != "constant":
             raise ValueError(
                 "optimizer: schedule_free averages weights instead of lowering the rate; leave schedule out"

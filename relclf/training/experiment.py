@@ -56,6 +56,7 @@ from relclf.training.optimizers import (
     build_optimizer,
     depends_on_length,
     leaves_out_broken_updates,
+    own_word_share,
 )
 from relclf.training.seeding import torch_generator
 from relclf.training.stopping import StopReason, stop_reason
@@ -283,6 +284,8 @@ def loop_inputs(
     training = config.training
     captured = polled and training.graphs and training.update_every in ("batch", 1)
     captured = captured and device.type == "cuda" and train_set.device == device
+    # A recorded update keeps the share of the rate that the words had then.
+    captured = captured and training.words_from_epoch == 1
     return LoopInputs(config, network.relations, train_set, dev, objective, run, poll_every, captured)
 
 
@@ -294,7 +297,10 @@ def optimizer_of(config: ExperimentConfig, corpus: Corpus, model: Cnn) -> Optimi
     # Where several batches make an update, a resumed run could not tell which rows the first ones have read.
     deferred = few and config.training.update_every in ("batch", 1)
     device = model.output.weight.device
-    return build_optimizer(config.training.optimizer, model.parameters(), device, words, deferred=deferred)
+    share = own_word_share(config.training, config.training.words_from_epoch)
+    return build_optimizer(
+        config.training.optimizer, model.parameters(), device, words, deferred=deferred, word_share=share
+    )
 
 
 def _check_extension(before: ExperimentConfig, after: ExperimentConfig) -> None:

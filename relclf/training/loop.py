@@ -36,7 +36,14 @@ from relclf.training.device import TO_TRAIN, filters_in, memory_explained, produ
 from relclf.training.devset import DevScores, score_dev, write_dev_predictions
 from relclf.training.evaluation import LabelledSet
 from relclf.training.interruption import StopRequest
-from relclf.training.optimizers import learning_rate, settle, take_step, unsettle
+from relclf.training.optimizers import (
+    learning_rate,
+    own_word_share,
+    settle,
+    share_with_words,
+    take_step,
+    unsettle,
+)
 from relclf.training.seeding import numpy_generator, torch_generator
 from relclf.training.stopping import stop_reason
 from relclf.training.updates import spread_evenly, update_plan
@@ -133,6 +140,7 @@ def train_epoch(
     measured = spread_evenly(plan.updates, MEASURED_UPDATES)
     started = time.perf_counter() - progress.seconds
     unsettle(state.optimizer)
+    share_with_words(state.optimizer, own_word_share(training, progress.epoch))
     if captured is not None:
         progress.sums = captured.adopt(progress.sums)
     with products_in(training.precision):

@@ -26,7 +26,7 @@ from relclf.training.outer_optimizers import (
     build_schedule_free,
     without_compiler,
 )
-from relclf.training.row_adam import RowAdam
+from relclf.training.row_adam import SHARE, RowAdam, groups_of
 
 Optimizer = torch.optim.Optimizer | RowAdam
 """What the loop steps and a checkpoint keeps."""
@@ -54,12 +54,15 @@ def build_optimizer(
     device: torch.device,
     words: WordEmbedding | None = None,
     deferred: bool = False,
+    word_share: float | None = None,
 ) -> Optimizer:
     """The optimiser of that name with the config's own parameters: torch's or an equal one, ours, another package's.
 
-    `words` is the embedding among the parameters of which a batch touches few rows. With `deferred`, Adam on a
-    CPU updates a row when it is read (row_adam.py). Raises UserMistake for what a device cannot do.
+    `words` is the embedding among the parameters of which a batch touches few rows; with `word_share` its rate
+    is a share of the others'. With `deferred`, Adam on a CPU updates a row when it is read (row_adam.py). Raises
+    UserMistake for what a device cannot do.
     """
+    parameters = list(parameters)
     options = config.model_dump(exclude={"name"})
     touched_only = options.pop("rows", "all") == "touched"
     if touched_only and device.type != "cpu":
@@ -77,6 +80,7 @@ def build_optimizer(
                 words,
                 parameters,
                 lr=config.lr,
+                word_share=word_share,
                 betas=config.betas,
                 eps=config.eps,
                 deferred=deferred,
@@ -91,7 +95,8 @@ def build_optimizer(
     captured = device.type == "cuda" and config.name in ("adam", "adamw")
     if captured:
         options["capturable"] = True
-    optimizer = without_compiler(_OPTIMIZERS[config.name])(list(parameters), **options)
+    grouped = parameters if words is None else groups_of(parameters, words, config.lr, word_share)
+    optimizer = without_compiler(_OPTIMIZERS[config.name])(grouped, **options)
     if captured:  # else torch warns at the first update that is not captured
         vars(optimizer)["_warned_capturable_if_run_uncaptured"] = True
     return optimizer
@@ -124,14 +129,28 @@ def leaves_out_broken_updates(optimizer: Optimizer) -> bool:
     return bool(optimizer.defaults.get("fused"))
 
 
+def own_word_share(training: TrainingConfig, epoch: int) -> float | None:
+    """What the word embedding's rate is in an epoch, as a share of the others'; None: the same in every epoch."""
+    if training.word_rate == 1 and training.words_from_epoch == 1:
+        return None
+    return training.word_rate if epoch >= training.words_from_epoch else 0.0
+
+
+def share_with_words(optimizer: Optimizer, share: float | None) -> None:
+    """From the next update on the word embedding's rate is this share of the others', where it has its own."""
+    for group in optimizer.param_groups:
+        if SHARE in group:
+            group[SHARE] = share
+
+
 def take_step(optimizer: Optimizer, learning_rate: float | Tensor, broken: Tensor | None) -> None:
-    """One update at this rate, a number or () on the device.
+    """One update at this rate, a number or () on the device; the word embedding at its share where it has one.
 
     With `broken`, a () bool on the device, nothing changes where it is true: no weight, no average, no count of
     updates. Only optimisers that `leaves_out_broken_updates` names can do that.
     """
     for group in optimizer.param_groups:
-        group["lr"] = learning_rate
+        group["lr"] = learning_rate * group[SHARE] if SHARE in group else learning_rate
     if broken is not None:
         optimizer.found_inf = broken.float()  # type: ignore[union-attr]  # torch's own way of leaving out
     optimizer.step()

@@ -23,7 +23,7 @@ from relclf.runs.records import EpochRecord
 from relclf.training.experiment import Experiment
 from relclf.training.interruption import StopRequest
 from relclf.training.loop import end_epoch, total_updates
-from relclf.training.optimizers import learning_rate
+from relclf.training.optimizers import learning_rate, own_word_share
 from relclf.training.pack import Pack
 from relclf.training.stopping import stop_reason
 
@@ -83,6 +83,11 @@ def _check_alike(experiments: Sequence[Experiment]) -> None:
     if (name := config.training.optimizer.name) in ("backtracking", "prodigy", "schedule_free"):
         raise UserMistake(
             f"training.optimizer.name: {name} measures one network as a whole, and cannot be packed. Leave out --pack."
+        )
+    if own_word_share(config.training, 1) is not None:
+        raise UserMistake(
+            "training.word_rate and training.words_from_epoch give the words a rate of their own, which cannot be "
+            "packed. Leave out --pack."
         )
     for other in experiments[1:]:
         others = [key for key in changed_keys(config, other.inputs.config) if key != "seed"]

@@ -47,6 +47,23 @@ def can_defer(betas: tuple[float, float]) -> bool:
     return 1 - betas[1] <= 0.02 * (1 - betas[0])
 
 
+SHARE = "share"
+"""The key of the group whose rate is a share of the others'."""
+
+
+def groups_of(
+    parameters: Sequence[nn.Parameter], words: WordEmbedding, lr: float, word_share: float | None
+) -> list[dict[str, Any]]:
+    """One group of parameters, or the word embedding as the first of two, at a share of the others' rate."""
+    if word_share is None:
+        return [{"params": list(parameters), "lr": lr}]
+    others = [each for each in parameters if each is not words.weight]
+    return [
+        {"params": [words.weight], "lr": lr * word_share, SHARE: word_share},
+        {"params": others, "lr": lr},
+    ]
+
+
 class RowAdam:
     """Adam without weight decay on a CPU, for a model with one large word embedding.
 
@@ -62,13 +79,14 @@ class RowAdam:
         parameters: Iterable[nn.Parameter],
         *,
         lr: float,
+        word_share: float | None = None,
         betas: tuple[float, float],
         eps: float,
         deferred: bool = False,
         touched_only: bool = False,
     ) -> None:
         self._parameters = list(parameters)
-        self.param_groups: list[dict[str, Any]] = [{"params": self._parameters, "lr": lr}]
+        self.param_groups: list[dict[str, Any]] = groups_of(self._parameters, words, lr, word_share)
         self.defaults: dict[str, Any] = {"lr": lr, "betas": betas, "eps": eps}
         self._firsts = [torch.zeros_like(p) for p in self._parameters]
         self._seconds = [torch.zeros_like(p) for p in self._parameters]
@@ -84,7 +102,7 @@ class RowAdam:
     @torch.no_grad()
     def step(self) -> None:
         """One update; parameters without a gradient stay as they are."""
-        rate = self.param_groups[0]["lr"]
+        rate = self.param_groups[0]["lr"]  # the table's; the last group is that of the others
         places = [i for i, p in enumerate(self._parameters) if p.grad is not None]
         missed = self._missed if self._updates.item() >= self._dense_updates else None
         self._updates.add_(1)
@@ -97,12 +115,9 @@ class RowAdam:
             if missed is not None:
                 missed.add_update(int(self._updates), rate, ids)
             places.remove(self._place)
-        self._fused(
-            [self._parameters[i] for i in places],
-            [grad for i in places if (grad := self._parameters[i].grad) is not None],
-            [self._firsts[i] for i in places],
-            [self._seconds[i] for i in places],
-        )
+        table = [i for i in places if i == self._place]
+        self._fused_in_full(table, rate)
+        self._fused_in_full([i for i in places if i != self._place], self.param_groups[-1]["lr"])
 
     @torch.no_grad()
     def settle(self) -> None:
@@ -160,12 +175,28 @@ class RowAdam:
         weight, first, second = (
             self._read_rows[1] if self._read_rows is not None else self._rows_of_today(ids)
         )
-        self._fused([weight], [gradient.index_select(0, ids)], [first], [second])
+        rate = self.param_groups[0]["lr"]
+        self._fused(rate, [weight], [gradient.index_select(0, ids)], [first], [second])
         self._put_back(ids, (weight, first, second))
         self._read_rows = None
 
+    def _fused_in_full(self, places: Sequence[int], rate: float) -> None:
+        """One update of all of the parameters at these places, which have gradients."""
+        self._fused(
+            rate,
+            [self._parameters[i] for i in places],
+            [grad for i in places if (grad := self._parameters[i].grad) is not None],
+            [self._firsts[i] for i in places],
+            [self._seconds[i] for i in places],
+        )
+
     def _fused(
-        self, weights: Sequence[Tensor], gradients: list[Tensor], firsts: list[Tensor], seconds: list[Tensor]
+        self,
+        rate: float,
+        weights: Sequence[Tensor],
+        gradients: list[Tensor],
+        firsts: list[Tensor],
+        seconds: list[Tensor],
     ) -> None:
         beta1, beta2 = self.defaults["betas"]
         torch._fused_adam_(
@@ -175,7 +206,7 @@ class RowAdam:
             seconds,
             [],
             [self._updates] * len(gradients),
-            lr=self.param_groups[0]["lr"],
+            lr=rate,
             beta1=beta1,
             beta2=beta2,
             weight_decay=0.0,
