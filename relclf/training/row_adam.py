@@ -115,8 +115,8 @@ class RowAdam:
             if missed is not None:
                 missed.add_update(int(self._updates), rate, ids)
             places.remove(self._place)
-        table = [i for i in places if i == self._place]
-        self._fused_in_full(table, rate)
+        if self._place in places:
+            self._fused_in_full([self._place], rate)
         self._fused_in_full([i for i in places if i != self._place], self.param_groups[-1]["lr"])
 
     @torch.no_grad()
@@ -182,13 +182,14 @@ class RowAdam:
 
     def _fused_in_full(self, places: Sequence[int], rate: float) -> None:
         """One update of all of the parameters at these places, which have gradients."""
-        self._fused(
-            rate,
-            [self._parameters[i] for i in places],
-            [grad for i in places if (grad := self._parameters[i].grad) is not None],
-            [self._firsts[i] for i in places],
-            [self._seconds[i] for i in places],
-        )
+        if places:
+            self._fused(
+                rate,
+                [self._parameters[i] for i in places],
+                [grad for i in places if (grad := self._parameters[i].grad) is not None],
+                [self._firsts[i] for i in places],
+                [self._seconds[i] for i in places],
+            )
 
     def _fused(
         self,

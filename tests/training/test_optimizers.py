@@ -5,12 +5,20 @@ import math
 
 import pytest
 import torch
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 from torch import nn
 
 from relclf.config.schema import OptimizerConfig, TrainingConfig
+from relclf.models.layers import WordEmbedding
 from relclf.runs.records import EpochRecord
-from relclf.training.optimizers import _OPTIMIZERS, build_optimizer, depends_on_length, learning_rate
+from relclf.training.optimizers import (
+    _OPTIMIZERS,
+    build_optimizer,
+    depends_on_length,
+    learning_rate,
+    own_word_share,
+    take_step,
+)
 
 CPU = torch.device("cpu")
 OPTIONS = [
@@ -64,6 +72,52 @@ def test_every_optimiser_of_the_schema_can_be_built():
     for name in others:
         config = TypeAdapter(OptimizerConfig).validate_python({"name": name})
         assert build_optimizer(config, nn.Linear(2, 2).parameters(), CPU).param_groups[0]["lr"] == config.lr
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda o: "-".join(str(v) for v in o.values()))
+def test_words_at_a_share_of_the_rate_are_updated_as_with_an_optimiser_of_their_own(options):
+    config = TypeAdapter(OptimizerConfig).validate_python(options)
+    slower = config.model_copy(update={"lr": config.lr * 0.25})
+
+    def rows(make):
+        """The table and the layer's weights after some updates, all from the same numbers."""
+        words, layer = WordEmbedding(torch.linspace(-1, 1, 12).reshape(4, 3), None), nn.Linear(3, 2)
+        with torch.no_grad():
+            layer.weight.copy_(torch.linspace(0.1, 0.6, 6).reshape(2, 3))
+            layer.bias.zero_()
+        steppers = make(words, layer)
+        for _ in range(6):
+            words.zero_grad()
+            layer.zero_grad()
+            layer(words.rows(torch.tensor([1, 3]))).square().sum().backward()
+            for each, rate in steppers:
+                take_step(each, rate, None)
+        return words.weight.detach(), layer.weight.detach()
+
+    def together(words, layer):
+        parameters = [words.weight, *layer.parameters()]
+        return [(build_optimizer(config, parameters, CPU, words, word_share=0.25), config.lr)]
+
+    def apart(words, layer):
+        return [
+            (build_optimizer(slower, [words.weight], CPU), slower.lr),
+            (build_optimizer(config, layer.parameters(), CPU), config.lr),
+        ]
+
+    for one, other in zip(rows(together), rows(apart), strict=True):
+        torch.testing.assert_close(one, other)
+
+
+def test_words_have_their_share_from_their_first_epoch_on():
+    training = TrainingConfig(word_rate=0.5, words_from_epoch=3)
+    assert [own_word_share(training, epoch) for epoch in (1, 2, 3, 4)] == [0, 0, 0.5, 0.5]
+    assert own_word_share(TrainingConfig(), 1) is None
+
+
+@pytest.mark.parametrize("name", ["backtracking", "prodigy", "schedule_free"])
+def test_an_optimiser_with_one_step_for_all_weights_refuses_a_share(name):
+    with pytest.raises(ValidationError, match="has one step for all weights; leave out word_rate"):
+        TrainingConfig(optimizer={"name": name}, word_rate=0.5)
 
 
 def rates(schedule, updates, updates_per_epoch=4, records=(), max_epochs=5, **options):

@@ -337,6 +337,11 @@ def test_rows_touched_are_refused(tmp_path: Path) -> None:
         list(run_packed(packed))
 
 
+def test_words_with_a_rate_of_their_own_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(UserMistake, match=r"training.word_rate .* cannot be packed"):
+        list(run_packed(begin_runs(tmp_path, "a", training__words_from_epoch=2)))
+
+
 @pytest.mark.parametrize("poll_every", [2, 200])
 def test_where_the_host_polls_a_broken_run_is_found_at_the_next_look(tmp_path: Path, poll_every: int) -> None:
     packed = [

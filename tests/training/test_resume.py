@@ -189,6 +189,11 @@ SETTINGS: dict[str, dict[str, Any]] = {
         "encoding__markers": True,
     },
     "gelu": {"model__activation": "gelu"},
+    "words at their own rate": {"training__word_rate": 0.1, "training__words_from_epoch": 2},
+    "words at their own rate, Adagrad": {
+        "training__optimizer": {"name": "adagrad", "lr": 0.1},
+        "training__word_rate": 0.5,
+    },
     "dropped words and embeddings": {"model__word_dropout": 0.3, "model__embedding_dropout": 0.3},
 }
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from relclf.models.layers import WordEmbedding
+from relclf.training.optimizers import take_step
 from relclf.training.row_adam import RowAdam, can_defer
 
 ROWS, WIDTH = 300, 6
@@ -15,7 +16,7 @@ ROWS, WIDTH = 300, 6
 class Pair:
     """An embedding and a layer with RowAdam, and their copies with torch's own Adam."""
 
-    def __init__(self, dtype=torch.float64, betas=(0.9, 0.999), **options):
+    def __init__(self, dtype=torch.float64, betas=(0.9, 0.999), word_share=None, **options):
         generator = torch.Generator().manual_seed(0)
         table = torch.randn(ROWS, WIDTH, generator=generator, dtype=dtype)
         self.words = WordEmbedding(table.clone(), None)
@@ -25,8 +26,12 @@ class Pair:
                 parameter.normal_(generator=generator)
         self.table, self.copy = nn.Parameter(table.clone()), copy.deepcopy(self.layer)
         parameters = [self.words.weight, *self.layer.parameters()]
-        self.optimizer = RowAdam(self.words, parameters, lr=1e-3, betas=betas, eps=1e-8, **options)
-        self.reference = torch.optim.Adam([self.table, *self.copy.parameters()], lr=1e-3, betas=betas)
+        self.optimizer = RowAdam(
+            self.words, parameters, lr=1e-3, betas=betas, eps=1e-8, word_share=word_share, **options
+        )
+        groups = [{"params": [self.table]}, {"params": list(self.copy.parameters())}]
+        self.reference = torch.optim.Adam(groups, lr=1e-3, betas=betas)
+        self.shares = (1.0 if word_share is None else word_share, 1.0)
         self.generator = generator
 
     def update(self, number, batches=1):
@@ -41,9 +46,10 @@ class Pair:
             factors = torch.randn(3, generator=self.generator, dtype=self.table.dtype)
             (size * (self.layer(self.words.rows(ids)) * factors).sin().sum()).backward()
             (size * (self.copy(self.table.index_select(0, ids)) * factors).sin().sum()).backward()
-        for optimizer in (self.optimizer, self.reference):
-            optimizer.param_groups[0]["lr"] = rate
-            optimizer.step()
+        take_step(self.optimizer, rate, None)
+        for group, share in zip(self.reference.param_groups, self.shares, strict=True):
+            group["lr"] = rate * share
+        self.reference.step()
 
     def distance(self):
         """The largest difference of a weight."""
@@ -87,6 +93,16 @@ def test_other_betas_give_the_weights_of_dense_adam_deferred_or_not(betas):
     for number in range(800):
         pair.update(number)
     assert (pair.optimizer.settled_table() is not None) == can_defer(betas) == (betas != (0.9, 0.9))
+    assert pair.distance() < 1e-9
+
+
+@pytest.mark.parametrize("deferred", [True, False])
+@pytest.mark.parametrize("share", [0.1, 3.0])
+def test_rows_with_a_share_of_the_rate_have_the_weights_of_dense_adam_at_it(share, deferred):
+    pair = Pair(word_share=share, deferred=deferred)
+    for number in range(600):
+        pair.update(number)
+    assert (pair.optimizer.settled_table() is not None) == deferred
     assert pair.distance() < 1e-9
 
 
