@@ -9,6 +9,7 @@ import typer
 if TYPE_CHECKING:
     from relclf.prediction.evaluating import RunEvaluation
     from relclf.prediction.folds import FoldsEvaluation
+    from relclf.runs.calibration import Calibration
 
 
 def evaluate(
@@ -31,6 +32,13 @@ def evaluate(
     answers: Annotated[
         Path | None, typer.Option(help="Also write the official SemEval answer file here (id TAB relation).")
     ] = None,
+    calibrate: Annotated[
+        bool | None,
+        typer.Option(
+            "--calibrate/--no-calibration",
+            help="Fit a temperature on dev, for probabilities to believe. [default: use the one there is]",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
@@ -41,19 +49,21 @@ def evaluate(
     from relclf.cli.console import messages
     from relclf.data.options import reading_named
     from relclf.errors import UserMistake
+    from relclf.prediction.calibrating import calibrate as fit_on_dev
     from relclf.prediction.evaluating import evaluate_run, write_answers, write_predictions
     from relclf.prediction.folds import evaluate_folds
     from relclf.prediction.opening import open_trained
+    from relclf.runs.calibration import read_calibration
     from relclf.runs.folds import fold_runs
 
     if data is None and format_ != "auto":
         raise UserMistake("--format is for the file of --data; a split's format is in the run's config.")
     format = reading_named(format_).format
     if fold_runs(run):
-        if data is not None or split is not None or predictions is not None or answers is not None or with_:
+        if any(given not in (None, []) for given in (data, split, predictions, answers, with_, calibrate)):
             raise UserMistake(
-                f"--data, --split, --with, --predictions and --answers are for one run, and {run} has a run a fold: "
-                f"give one of them, such as {run / 'fold-1'}."
+                "--data, --split, --with, --predictions, --answers and --calibrate are for one run, "
+                f"and {run} has a run a fold: give one of them, such as {run / 'fold-1'}."
             )
         folds = evaluate_folds(run, weights, device)
         for fold in folds.folds:
@@ -64,8 +74,16 @@ def evaluate(
         else:
             _print_folds(folds)
         return
+    if with_ and calibrate:
+        raise UserMistake("--calibrate is for one run; give it without --with.")
     opened, *others = (open_trained(each, weights, device) for each in (run, *(with_ or [])))
-    result = evaluate_run(opened, data, split, others, format)
+    calibration = None
+    if calibrate:
+        calibration = fit_on_dev(opened)
+    elif calibrate is None and not others:
+        calibration = read_calibration(opened.run, weights)
+    temperature = calibration.temperature if calibration else None
+    result = evaluate_run(opened, data, split, others, format, temperature)
     if predictions is not None:
         write_predictions(predictions, result)
     if answers is not None:
@@ -75,13 +93,13 @@ def evaluate(
     if json_:
         print(json.dumps(result.to_json(), ensure_ascii=False))
     else:
-        _print_tables(result)
+        _print_tables(result, calibration)
 
 
-def _print_tables(result: "RunEvaluation") -> None:
+def _print_tables(result: "RunEvaluation", calibration: "Calibration | None") -> None:
     from relclf.cli.console import answers
     from relclf.cli.formatting import loss
-    from relclf.cli.score_tables import confusion_lines, relation_lines, score_lines
+    from relclf.cli.score_tables import calibration_lines, confusion_lines, relation_lines, score_lines
 
     console = answers()
     what = f"{result.split} · {len(result.labelled.ids):,} sentences · {result.weights} weights"
@@ -95,7 +113,11 @@ def _print_tables(result: "RunEvaluation") -> None:
         console.print(f"{what}, epoch {result.epoch}", style="bold")
     losses = f"loss {loss(result.evaluation.loss)}   nll {loss(result.evaluation.nll)} nats a sentence"
     console.print(losses)
-    for lines in (score_lines(result.report), relation_lines(result.report), confusion_lines(result.report)):
+    tables = [score_lines(result.report), relation_lines(result.report), confusion_lines(result.report)]
+    if calibration is not None and result.reliability is not None:
+        dev = {"dev": calibration.dev} if result.split != "dev" else {}
+        tables.append(calibration_lines({**dev, result.split: result.reliability.to_json()}))
+    for lines in tables:
         console.print()
         for line in lines:
             console.print(line, no_wrap=True, overflow="ignore", crop=False)

@@ -8,6 +8,8 @@ import typer
 from relclf.cli.options import CharsetOption
 
 if TYPE_CHECKING:
+    from rich.console import Console
+
     from relclf.data.options import Reading
     from relclf.prediction.shards import Labelling
     from relclf.prediction.streaming import OutputFormat
@@ -50,6 +52,10 @@ def predict(
         typer.Option("--with", metavar="RUN", help="Average with the probabilities of this run; repeatable."),
     ] = None,
     weights: Annotated[str, typer.Option(metavar="best|last", help="Which epoch's weights.")] = "best",
+    no_calibration: Annotated[
+        bool,
+        typer.Option("--no-calibration", help="Leave the probabilities of a calibrated run as they are."),
+    ] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",
     threads: Annotated[
         int | None, typer.Option(min=1, help="CPU threads. [default: the cores less the readers]")
@@ -96,7 +102,9 @@ def predict(
             raise UserMistake("shards need --output FOLDER, and go neither with --skip-bad nor with --with.")
         output_format: OutputFormat = "csv" if chosen == "csv" else "jsonl"
         most = None if probabilities else top
-        labelling = Labelling(run.absolute(), weights, device, reading, output_format, most)
+        labelling = Labelling(
+            run.absolute(), weights, device, reading, output_format, most, not no_calibration
+        )
         _label_shards(shards, output, labelling, engine, address, gpus, threads)
         return
     from relclf.cli.console import messages
@@ -104,8 +112,11 @@ def predict(
     from relclf.prediction.streaming import predict_file
 
     threads, readers = _shared_out(threads, readers)
-    predictor = load(run, weights, device, threads, with_ or [])
+    predictor = load(run, weights, device, threads, with_ or [], calibrated=not no_calibration)
     console = messages()
+    _say_calibrated(console, predictor.temperature)
+    if any((each / "calibration.json").exists() for each in (run, *(with_ or ())) if with_):
+        console.print("note   the probabilities of an ensemble are not calibrated", style="yellow")
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
     columns = SpinnerColumn(), TextColumn("{task.completed:,.0f} sentences"), TimeElapsedColumn()
@@ -131,6 +142,14 @@ def predict(
         )
 
 
+def _say_calibrated(console: "Console", temperature: float | None) -> None:
+    if temperature is not None:
+        console.print(
+            f"note   calibrated probabilities: scores divided by {temperature:.3f}, as fitted on dev "
+            "(--no-calibration leaves them as they are)"
+        )
+
+
 def _is_one_folder(reading: "Reading") -> bool:
     """Whether the format's data is a folder of files that belong together, and not one of shards."""
     return bool(getattr(reading.format, "name", reading.format) == "brat")
@@ -148,7 +167,7 @@ def _label_shards(
     """Label the shards that are missing, saying a line each; exit code 1 where one has an error."""
     from relclf.cli.console import messages
     from relclf.cli.reporting import print_error
-    from relclf.prediction.shards import label_shards, missing_shards
+    from relclf.prediction.shards import label_shards, missing_shards, temperature
 
     if engine == "ray":
         from relclf.sweeps.ray_cluster import check_ray, label_on_cluster
@@ -156,6 +175,7 @@ def _label_shards(
         check_ray()
     missing = missing_shards(shards, folder, labelling)
     console = messages()
+    _say_calibrated(console, temperature(labelling))
     if len(missing) < len(shards):
         console.print(f"{len(shards) - len(missing):,} of {len(shards):,} shards labelled before")
     if not missing:

@@ -1,8 +1,9 @@
 """The tables of a score report as lines of text: scores with intervals, relations, confusion matrix."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
-from relclf.cli.formatting import percent
+from relclf.cli.formatting import loss, percent
 from relclf.relations import printable
 from relclf.scoring.report import ScoreReport
 
@@ -67,3 +68,24 @@ def confusion_lines(report: ScoreReport) -> Iterator[str]:
     yield " " * 3 + "".join(f"{column:>{cell}}" for column in range(1, count + 1))
     for number, row in enumerate(report.counts.tolist(), 1):
         yield f"{number:>3}" + "".join(f"{value or '.':>{cell}}" for value in row)
+
+
+def calibration_lines(sets: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """The expected calibration error of each set in %, before and after the temperature (its `to_json`)."""
+    temperature = next(iter(sets.values()))["temperature"]
+    width = max(len("calibration"), *map(len, map(printable, sets)))
+    yield f"{'calibration':<{width}}  sentences     nll  error %  95 % interval  by chance"
+    for name, each in sets.items():
+        for when, words in (("before", ""), ("after", f"/ {temperature:.3f}")):
+            error = each["error"][when]
+            shown, count = (
+                (printable(name), f"{each['sentences']:,}") if when == "before" else (f"  {words}", "")
+            )
+            low, high, chance = (percent(error[key]) for key in ("low", "high", "by_chance"))
+            yield (
+                f"{shown:<{width}}  {count:>9}  {loss(each['nll'][when]):>6}  {percent(error['value']):>7}  "
+                f"{f'{low} to {high}':<13}  {chance:>9}"
+            )
+    yield ""
+    yield "error: expected calibration error, 15 bins of equal width; by chance: what to expect"
+    yield "of exactly right probabilities; the temperature was fitted on dev, and changes no relation"

@@ -9,16 +9,10 @@ from numpy.typing import NDArray
 from relclf.config.loading import changed_keys
 from relclf.errors import UserMistake
 from relclf.prediction.opening import OpenedRun
+from relclf.scoring.calibration import probabilities
 from relclf.training.evaluation import Evaluation
 
 _LEAST = np.finfo(np.float32).tiny
-
-
-def probabilities(scores: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Softmax over the last axis, in float64. scores: (sentences, relations)."""
-    shifted = scores.astype(np.float64) - scores.max(axis=1, keepdims=True)
-    exponentials: NDArray[np.float64] = np.exp(shifted)
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
 
 
 def mean_probabilities(evaluations: Sequence[Evaluation]) -> NDArray[np.float64]:

@@ -15,10 +15,11 @@ from relclf.encoding.dataset import gold_ids
 from relclf.encoding.sentences import to_sentences
 from relclf.errors import UserMistake
 from relclf.example import Example
-from relclf.prediction.ensemble import check_members, check_same_split, probabilities, together
+from relclf.prediction.ensemble import check_members, check_same_split, together
 from relclf.prediction.opening import OpenedRun
 from relclf.prediction.outputs import check_output, opened_output
 from relclf.runs.files import write_json, write_text
+from relclf.scoring.calibration import Reliability, probabilities, reliability
 from relclf.scoring.report import ScoreReport, score_report
 from relclf.training.checkpoint import checkpoint_epoch
 from relclf.training.corpus import check_hash, read_labelled, unknown_note
@@ -59,6 +60,8 @@ class RunEvaluation:
     notes: tuple[str, ...]
     members: tuple[Member, ...] = ()
     """The runs of an ensemble; empty for one run."""
+    reliability: Reliability | None = None
+    """Of the probabilities, where they are calibrated."""
 
     def to_json(self) -> dict[str, Any]:
         """The object that `evaluate --json` prints and evaluations/ keeps."""
@@ -73,6 +76,7 @@ class RunEvaluation:
             **self.report.to_json(),
             "unknown_relations": self.labelled.unknown_relations,
             "notes": list(self.notes),
+            **({"calibration": self.reliability.to_json()} if self.reliability is not None else {}),
             **({"ensemble": [dataclasses.asdict(each) for each in self.members]} if self.members else {}),
         }
 
@@ -83,11 +87,13 @@ def evaluate_run(
     split: str | None = None,
     others: Sequence[OpenedRun] = (),
     format: Any = "auto",
+    temperature: float | None = None,
 ) -> RunEvaluation:
     """Evaluate on a file of a `format`, or on the split "test" or "dev" (default: test where there is one, else dev).
 
     A split's file must be what it was when the run was made. The result is stored under RUN/evaluations/. With
-    `others` it is that of an ensemble, which is no run's own and is not stored. Raises UserMistake.
+    `others` it is that of an ensemble, which is no run's own and is not stored. With a `temperature` (one run's) the
+    probabilities are calibrated. Raises UserMistake.
     """
     if data is not None and split is not None:
         raise UserMistake("--data and --split name two sets; give one.")
@@ -98,14 +104,14 @@ def evaluate_run(
     for other in others if data is None else ():
         check_same_split(opened, other, split)
     name, path, sha256, examples, said = _chosen(opened, data, split, format)
-    labelled, evaluation = _evaluated(opened, examples)
+    labelled, evaluation = evaluated(opened, examples)
     if others:  # each of which may read sentences in its own way
         given = data or (path if split == "test" and isinstance(config.data.test, Path) else None)
         read = [
             (other, _chosen(other, given, split, format if data else config.data.format)[3])
             for other in others
         ]
-        evaluation = together([evaluation, *(_evaluated(*each)[1] for each in read)], labelled.gold)
+        evaluation = together([evaluation, *(evaluated(*each)[1] for each in read)], labelled.gold)
     report = score_report(
         counts(labelled, evaluation),
         labelled.relations,
@@ -119,7 +125,17 @@ def evaluate_run(
     epoch = None if others else checkpoint_epoch(opened.run.checkpoint(opened.weights))
     notes = _notes(labelled, said, name)
     result = RunEvaluation(
-        name, path, sha256, opened.weights, epoch, labelled, evaluation, report, notes, members
+        name,
+        path,
+        sha256,
+        opened.weights,
+        epoch,
+        labelled,
+        evaluation,
+        report,
+        notes,
+        members,
+        _reliability(labelled, evaluation, temperature, config.scoring.bootstrap_samples),
     )
     if not others:
         _store(opened, result, data is not None)
@@ -169,7 +185,8 @@ def _write(path: Path, lines: Iterable[str], result: RunEvaluation) -> None:
 
 
 def _rows(result: RunEvaluation) -> Iterator[tuple[str, int, int, list[float]]]:
-    shares = np.round(probabilities(result.evaluation.scores), 6).tolist()
+    temperature = result.reliability.temperature if result.reliability is not None else 1.0
+    shares = np.round(probabilities(result.evaluation.scores, temperature), 6).tolist()
     predicted = result.evaluation.predicted.tolist()
     return zip(result.labelled.ids, result.labelled.gold.tolist(), predicted, shares, strict=True)
 
@@ -186,7 +203,7 @@ def _chosen(
     return data.name, data, file_sha256(data), examples, said
 
 
-def _evaluated(opened: OpenedRun, examples: list[Example]) -> tuple[LabelledSet, Evaluation]:
+def evaluated(opened: OpenedRun, examples: list[Example]) -> tuple[LabelledSet, Evaluation]:
     """The examples as the run reads them, and what its network says of them."""
     network = opened.network
     sentences = to_sentences(examples, network.vocabulary, late=opened.late is not None)
@@ -194,6 +211,14 @@ def _evaluated(opened: OpenedRun, examples: list[Example]) -> tuple[LabelledSet,
     with memory_explained("to evaluate", TO_SCORE), opened.encoded(sentences, gold) as dataset:
         labelled = labelled_set(examples, dataset, network.relations)
         return labelled, evaluate(network.model, labelled.dataset, opened.objective)
+
+
+def _reliability(
+    labelled: LabelledSet, evaluation: Evaluation, temperature: float | None, samples: int
+) -> Reliability | None:
+    if temperature is None:
+        return None
+    return reliability(evaluation.scores, evaluation.predicted, labelled.gold, temperature, samples)
 
 
 def split_examples(opened: OpenedRun, split: str) -> tuple[Path, str, list[Example], list[str]]:

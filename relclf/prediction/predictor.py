@@ -20,6 +20,8 @@ from relclf.example import Example
 from relclf.prediction.ensemble import check_members, check_reads_alike, mean_probabilities
 from relclf.prediction.opening import OpenedRun, open_trained
 from relclf.prediction.reading import Encoder
+from relclf.runs.calibration import read_calibration
+from relclf.scoring.calibration import probabilities
 from relclf.training.device import TO_SCORE, memory_explained
 from relclf.training.evaluation import Evaluation, evaluate
 
@@ -41,13 +43,17 @@ class Prediction:
 class Predictor:
     """A trained network that labels sentences, or an ensemble of several."""
 
-    def __init__(self, opened: OpenedRun, others: Sequence[OpenedRun] = ()) -> None:
+    def __init__(
+        self, opened: OpenedRun, others: Sequence[OpenedRun] = (), temperature: float | None = None
+    ) -> None:
         """Raises UserMistake where `others` do not read sentences as the first run does."""
         check_members(opened, others)
         for other in others:
             check_reads_alike(opened, other)
         self._opened = opened
         self._others = others
+        self.temperature = temperature
+        """By which the scores are divided to calibrate the probabilities; None: they are as they are."""
         network = opened.network
         encoding = network.config.encoding
         self.encoder = Encoder(
@@ -91,8 +97,10 @@ class Predictor:
         """Probabilities (sentences, relations) and predicted relation ids (sentences,)."""
         unknown = torch.full((len(sentences),), NO_GOLD, dtype=torch.int64)
         each = [_evaluation(one, sentences, unknown) for one in (self._opened, *self._others)]
-        shares = mean_probabilities(each)
-        return shares, shares.argmax(axis=1) if self._others else each[0].predicted
+        if self._others:
+            shares = mean_probabilities(each)
+            return shares, shares.argmax(axis=1)
+        return probabilities(each[0].scores, self.temperature or 1.0), each[0].predicted
 
 
 def load(
@@ -101,13 +109,16 @@ def load(
     device: str = "auto",
     threads: int | None = None,
     others: Sequence[Path | str] = (),
+    calibrated: bool = True,
 ) -> Predictor:
     """The predictor of a run directory, with its `best` or `last` weights. Raises RelclfError.
 
-    With `others`, run directories too, it is an ensemble: the mean of all runs' probabilities.
+    With `others`, run directories too, it is an ensemble: the mean of all runs' probabilities. The probabilities of one
+    run are calibrated where `relclf evaluate --calibrate` has fitted a temperature, unless `calibrated` is False.
     """
     opened = [open_trained(Path(each), weights, device, threads) for each in (run, *others)]
-    return Predictor(opened[0], opened[1:])
+    calibration = read_calibration(opened[0].run, weights) if calibrated and not others else None
+    return Predictor(opened[0], opened[1:], calibration.temperature if calibration else None)
 
 
 def ranked(relations: Sequence[str], shares: NDArray[np.float64], most: int) -> Iterator[dict[str, float]]:

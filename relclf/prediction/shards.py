@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from relclf.data.hashing import file_sha256
 from relclf.errors import RelclfError, UserMistake
+from relclf.runs.calibration import read_calibration
 from relclf.runs.directory import open_run
 from relclf.runs.files import read_json, write_json
 
@@ -32,6 +33,8 @@ class Labelling:
     output_format: "OutputFormat"
     top: int | None
     """How many relations with their probabilities; None: all."""
+    calibrated: bool = True
+    """Whether a run that has a temperature uses it."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,9 @@ def label_shards(
     """Label shards in this process, one after the other; a shard with an error leaves the others as they are."""
     from relclf.prediction.predictor import load
 
-    predictor = load(labelling.run, labelling.weights, labelling.device, threads)
+    predictor = load(
+        labelling.run, labelling.weights, labelling.device, threads, calibrated=labelling.calibrated
+    )
     for shard in shards:
         yield label_shard(predictor, shard, folder, labelling)
 
@@ -118,11 +123,19 @@ def label_shard(predictor: "Predictor", shard: Path, folder: Path, labelling: La
     return ShardEnd(shard, counts.sentences)
 
 
+def temperature(labelling: Labelling) -> float | None:
+    """By which the scores are divided; None: the probabilities are as they are. Raises UserMistake."""
+    run = open_run(labelling.run)
+    calibration = read_calibration(run, labelling.weights) if labelling.calibrated else None
+    return calibration.temperature if calibration else None
+
+
 def _description(labelling: Labelling) -> dict[str, Any]:
     checkpoint = open_run(labelling.run).checkpoint(labelling.weights)
-    values = {
-        key: value for key, value in asdict(labelling).items() if key not in ("run", "device", "weights")
-    }
+    left_out = ("run", "device", "weights", "calibrated")
+    values = {key: value for key, value in asdict(labelling).items() if key not in left_out}
+    if (divisor := temperature(labelling)) is not None:
+        values["temperature"] = divisor
     sha256 = file_sha256(checkpoint) if checkpoint.is_file() else None
     plain: dict[str, Any] = json.loads(
         json.dumps({"format": 1, "weights_sha256": sha256, **values}, default=str)

@@ -72,6 +72,11 @@ class RunDirectory:
         return self.path / "summary.json"
 
     @property
+    def calibration(self) -> Path:
+        """The temperature of the probabilities; after `relclf evaluate --calibrate` only."""
+        return self.path / "calibration.json"
+
+    @property
     def evaluations(self) -> Path:
         return self.path / "evaluations"
 

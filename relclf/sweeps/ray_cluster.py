@@ -199,7 +199,7 @@ def _label(shard: Path, folder: Path, labelling: Labelling, threads: int) -> Sha
 def _predictor(labelling: Labelling, threads: int) -> Any:
     from relclf.prediction.predictor import load
 
-    return load(labelling.run, labelling.weights, labelling.device, threads)
+    return load(labelling.run, labelling.weights, labelling.device, threads, calibrated=labelling.calibrated)
 
 
 @functools.cache

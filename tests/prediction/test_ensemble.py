@@ -9,9 +9,9 @@ import pytest
 
 import relclf
 from relclf.errors import UserMistake
-from relclf.prediction.ensemble import probabilities
 from relclf.prediction.evaluating import evaluate_run
 from relclf.prediction.opening import OpenedRun, open_trained
+from relclf.scoring.calibration import probabilities
 from relclf.training.experiment import start
 from tests.tiny import tiny_config
 

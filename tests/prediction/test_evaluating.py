@@ -8,8 +8,9 @@ import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
 from relclf.errors import UserMistake
-from relclf.prediction.evaluating import evaluate_run, probabilities, write_answers, write_predictions
+from relclf.prediction.evaluating import evaluate_run, write_answers, write_predictions
 from relclf.prediction.opening import open_trained
+from relclf.scoring.calibration import probabilities
 
 
 def test_the_scores_are_those_of_scikit_learn_on_the_written_predictions(

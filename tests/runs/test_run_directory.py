@@ -38,7 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> RunDirectory:
     list(resume(experiment.run.path, "previous").epochs())
     assert resume(experiment.run.path, "previous").state.records
     list(resume(experiment.run.path).epochs())
-    result = CliRunner().invoke(app, ["evaluate", str(experiment.run.path)])
+    result = CliRunner().invoke(app, ["evaluate", str(experiment.run.path), "--calibrate"])
     assert result.exit_code == 0, result.stderr
     return experiment.run
 
@@ -89,6 +89,10 @@ def test_the_json_files_have_the_keys_of_the_document(run: RunDirectory) -> None
         value = json.loads((run.path / name).read_bytes())
         assert keys(value) == set(names), name
         assert keys(value) <= section(f"`{name}`"), name
+    calibration = json.loads(run.calibration.read_bytes())
+    assert list(calibration) == ["format", "best"]
+    assert list(calibration["best"]) == words_of("temperature epoch checkpoint_sha256 dev_sha256 dev")
+    assert keys(calibration) <= section("`calibration.json`")
     summary = json.loads(run.summary.read_bytes())
     assert (list(summary), list(summary["best"]), list(summary["last"])) == (
         SUMMARY,
