@@ -17,7 +17,7 @@ class Example:
 
     `head` and `tail` are roles in (head, relation, tail); either may stand first in the text.
     `offsets` holds the half-open character offsets of each token in the text, or None where the input
-    came as tokens. `source` is "file:line", for error messages.
+    came as tokens. `source` is "file:line", for error messages. A type says what kind of entity a mention is of.
     """
 
     id: str
@@ -30,3 +30,5 @@ class Example:
     group: str | None = None
     remark: str | None = None
     text: str | None = field(default=None, compare=False, repr=False)
+    head_type: str | None = None
+    tail_type: str | None = None

@@ -2,6 +2,7 @@
 
 import math
 import textwrap
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 
 from rich.cells import cell_len, set_cell_size
@@ -25,6 +26,8 @@ def blocks(inspection: Inspection, suspects: int, width: int) -> Iterator[list[T
     yield [Text(line) for line in _split_lines(inspection.splits)]
     if any(split.summary.relations for split in inspection.splits):
         yield list(_relation_lines(inspection.splits))
+    if any(split.summary.untyped < split.summary.count for split in inspection.splits):
+        yield list(_type_lines(inspection.splits))
     yield [Text(line) for line in _histogram_lines(inspection.splits[0])]
     if inspection.baselines:
         yield [Text(line) for line in _baseline_lines(inspection.baselines)]
@@ -74,6 +77,28 @@ def _relation_lines(splits: Sequence[Split]) -> Iterator[Text]:
         yield row
     if len(names) > _MOST_RELATIONS:
         yield Text(f"and {len(names) - _MOST_RELATIONS:,} rarer ones")
+
+
+def _type_lines(splits: Sequence[Split]) -> Iterator[Text]:
+    """A row a type of mentions with the heads and tails of it in each split, the most frequent first."""
+    counts = [of for split in splits for of in (split.summary.head_types, split.summary.tail_types)]
+    total = Counter[str]()
+    for of in counts:
+        total.update(of)
+    names = [name for name, _ in total.most_common(_MOST_RELATIONS)]
+    title = "type of mention"
+    width = max(map(cell_len, [title, *map(printable, names)]))
+    heads = "".join(f"{f'{split.name} head':>12}{'tail':>8}" for split in splits)
+    yield Text(f"{title:{width}}{heads}", "bold")
+    for name in names:
+        numbers = "".join(f"{of.get(name, 0):>{8 if place % 2 else 12},}" for place, of in enumerate(counts))
+        yield Text(set_cell_size(printable(name), width) + numbers)
+    if len(total) > len(names):
+        yield Text(f"and {len(total) - len(names):,} rarer ones")
+    for split in splits:
+        if count := split.summary.untyped:
+            sentences = "1 sentence" if count == 1 else f"{count:,} sentences"
+            yield Text(f"{split.name}: {sentences} with a mention of no type")
 
 
 def _histogram_lines(split: Split) -> Iterator[str]:

@@ -68,6 +68,8 @@ class JsonlFormat(_Format):
     tail: Text = Field(default="tail", description="the key of the tail's span.")
     relation: Text = Field(default="relation", description="the key of the relation.")
     id: Text = Field(default="id", description="the key of the id.")
+    head_type: Text = Field(default="head_type", description="the key of the head's type; it may be missing.")
+    tail_type: Text = Field(default="tail_type", description="the key of the tail's type; it may be missing.")
 
 
 class JsonFormat(JsonlFormat):
@@ -102,6 +104,12 @@ class DelimitedFormat(_Format):
     tail: Text | Columns = Field(default=("tail_start", "tail_end"), description="likewise of the tail.")
     relation: Text = Field(default="relation", description="the column of the relation; it may be missing.")
     id: Text = Field(default="id", description="the column of the id; it may be missing.")
+    head_type: Text = Field(
+        default="head_type", description="the column of the head's type; it may be missing."
+    )
+    tail_type: Text = Field(
+        default="tail_type", description="the column of the tail's type; it may be missing."
+    )
     unit: Literal["characters", "tokens"] = Field(
         default="characters",
         description="what starts and ends count; with `tokens` the sentence is split at its blanks alone.",
@@ -139,6 +147,12 @@ class MarkedFormat(_Format):
     text: Text = Field(default="text", description="the key of the sentence, in JSON.")
     relation: Text = Field(default="relation", description="the key of the relation, in JSON.")
     id: Text = Field(default="id", description="the key of the id, in JSON.")
+    head_type: Text = Field(
+        default="head_type", description="the key of the head's type, in JSON; it may be missing."
+    )
+    tail_type: Text = Field(
+        default="tail_type", description="the key of the tail's type, in JSON; it may be missing."
+    )
 
     @model_validator(mode="after")
     def _distinct(self) -> "MarkedFormat":

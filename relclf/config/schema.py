@@ -197,10 +197,10 @@ class EncodingConfig(Section):
         default=None,
         description="read no more than this many tokens before the first mention and after the second; null: all.",
     )
-    mask_mentions: bool = Field(
+    mask_mentions: bool | Literal["types"] = Field(
         default=False,
         description="read `[HEAD]` and `[TAIL]` in place of each word of the mentions, where their names would give "
-        "the relation away.",
+        "the relation away; `types`: `[HEAD-PERSON]` and the like, of their types, which each mention needs.",
     )
     markers: bool = Field(
         default=False,

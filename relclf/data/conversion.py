@@ -49,6 +49,8 @@ def convert(
     for piece in writer.document(records):
         output.write(piece)
     left_out = [] if writer.holds_ids else [f"{format} holds no ids: they are left out"]
+    if stream.typed and not writer.holds_types:
+        left_out.append(f"{format} holds no types of mentions: they are left out")
     return Converted(stream.written, stream.skipped, (*remark_notes(stream.remarks), *left_out))
 
 
@@ -84,6 +86,7 @@ class _Examples:
     ) -> None:
         self._inputs, self._reading, self._bad, self._renumber = inputs, reading, bad, renumber
         self.written = self.skipped = 0
+        self.typed = False
         self.remarks: Counter[str] = Counter()
 
     def __iter__(self) -> Iterator[Example]:
@@ -93,6 +96,7 @@ class _Examples:
                     self.refuse(item)
                     continue
                 self.written += 1
+                self.typed = self.typed or item.head_type is not None or item.tail_type is not None
                 if item.remark is not None:
                     self.remarks[item.remark] += 1
                 yield replace(item, id=str(self.written)) if self._renumber else item
@@ -134,7 +138,10 @@ def _check(example: Example, text: str, writer: Writer, format: str, tokenizer: 
     if isinstance(back, DataError):
         why = str(back).partition(": ")[2]
         raise DataError(f"{source}: {format} cannot hold this sentence: {why}")
-    for name in ("tokens", "head", "tail", "relation", *(["id"] if writer.holds_ids else [])):
+    names = ["tokens", "head", "tail", "relation"]
+    names += ["id"] if writer.holds_ids else []
+    names += ["head_type", "tail_type"] if writer.holds_types else []
+    for name in names:
         mine, its = getattr(example, name), getattr(back, name)
         if name == "tokens" and mine != its:
             name, mine, its = _first_difference(mine, its)

@@ -35,6 +35,11 @@ class DataSummary:
     """Tokens between the two mentions."""
     head_first: float
     """Share of the examples whose head stands before the tail."""
+    head_types: dict[str, int]
+    """Examples whose head is of each type, the most frequent first, then by name."""
+    tail_types: dict[str, int]
+    untyped: int
+    """Examples with a mention of no type."""
 
 
 def summarise(examples: Iterable[Example]) -> DataSummary:
@@ -42,7 +47,9 @@ def summarise(examples: Iterable[Example]) -> DataSummary:
     relations: Counter[str | None] = Counter()
     lengths: Counter[int] = Counter()
     distances: Counter[int] = Counter()
-    head_first = 0
+    head_types: Counter[str | None] = Counter()
+    tail_types: Counter[str | None] = Counter()
+    head_first = untyped = 0
     for example in examples:
         first, second = example.head, example.tail
         if first.start < second.start:
@@ -50,21 +57,32 @@ def summarise(examples: Iterable[Example]) -> DataSummary:
         else:
             first, second = second, first
         relations[example.relation] += 1
+        head_types[example.head_type] += 1
+        tail_types[example.tail_type] += 1
+        untyped += example.head_type is None or example.tail_type is None
         lengths[len(example.tokens)] += 1
         distances[second.start - first.end] += 1
     count = relations.total()
     if count == 0:
         raise UserMistake("no examples to summarise.")
-    named = [(relation, number) for relation, number in relations.items() if relation is not None]
     return DataSummary(
         count=count,
-        relations=dict(sorted(named, key=lambda pair: (-pair[1], pair[0]))),
+        relations=_named(relations),
         unlabelled=relations[None],
         lengths=_quantiles(lengths),
         mean_length=sum(length * number for length, number in lengths.items()) / count,
         distances=_quantiles(distances),
         head_first=head_first / count,
+        head_types=_named(head_types),
+        tail_types=_named(tail_types),
+        untyped=untyped,
     )
+
+
+def _named(counts: Counter[str | None]) -> dict[str, int]:
+    """Without those of no name, the most frequent first, then by name."""
+    named = [(name, number) for name, number in counts.items() if name is not None]
+    return dict(sorted(named, key=lambda pair: (-pair[1], pair[0])))
 
 
 def _quantiles(counts: Counter[int]) -> Quantiles:

@@ -20,13 +20,14 @@ class Writer(NamedTuple):
     document: Callable[[Iterable[tuple[Example, str]]], Iterator[str]] = one_after_another
     """Examples with their records -> the file, piece by piece."""
     holds_ids: bool = True
+    holds_types: bool = True
 
 
 WRITERS: dict[str, Writer] = {
-    "semeval2010": Writer(semeval2010.write),
+    "semeval2010": Writer(semeval2010.write, holds_types=False),
     "tacred": Writer(tacred.write, tacred.document),
     "opennre": Writer(opennre.write),
-    "fewrel": Writer(fewrel.write, fewrel.document, holds_ids=False),
+    "fewrel": Writer(fewrel.write, fewrel.document, holds_ids=False, holds_types=False),
     "jsonl": Writer(jsonl.write),
     "delimited": Writer(delimited.write, delimited.document),
     "marked": Writer(marked.write),

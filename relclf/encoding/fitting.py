@@ -42,4 +42,6 @@ def crop(example: Example, start: int, end: int) -> Example:
         example.offsets[start:end] if example.offsets is not None else None,
         " ".join(example.tokens) if example.group is None else example.group,
         example.remark,
+        head_type=example.head_type,
+        tail_type=example.tail_type,
     )

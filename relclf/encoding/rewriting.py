@@ -1,9 +1,10 @@
 """Rewrites a sentence as a network is to read it: cut to what is near its mentions, these masked or marked."""
 
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from relclf.encoding.fitting import crop
+from relclf.errors import DataError
 from relclf.example import Example, MentionSpan
 
 if TYPE_CHECKING:
@@ -11,6 +12,8 @@ if TYPE_CHECKING:
 
 MASKS = {"head": "[HEAD]", "tail": "[TAIL]"}
 """What stands for each word of a masked mention."""
+TYPED_MASKS = {"head": "[HEAD-", "tail": "[TAIL-"}
+"""What it begins with where the mention's type follows, `[HEAD-PERSON]`: spelt so whatever the vocabulary folds."""
 MARKERS = {"head": ("<head>", "</head>"), "tail": ("<tail>", "</tail>")}
 """What stands before and after a marked mention."""
 
@@ -20,7 +23,7 @@ class Rewriting:
     """What is done to each sentence; the defaults leave it as it is."""
 
     span: int | None = None
-    mask_mentions: bool = False
+    mask_mentions: bool | Literal["types"] = False
     markers: bool = False
 
     @classmethod
@@ -33,8 +36,19 @@ class Rewriting:
         if self.span is not None:
             example = _around_mentions(example, self.span)
         if self.mask_mentions:
-            example = _masked(example)
+            example = _masked(example, by_type=self.mask_mentions == "types")
         return _marked(example) if self.markers else example
+
+
+def missing_type(example: Example) -> DataError | None:
+    """Why `mask_mentions: types` cannot mask a sentence; None where both mentions have a type."""
+    for role, kind in (("head", example.head_type), ("tail", example.tail_type)):
+        if kind is None:
+            return DataError(
+                f"{example.source}: the {role} has no type, which encoding.mask_mentions: types reads in its "
+                "place. docs/formats.md says where types stand; mask_mentions: true needs none."
+            )
+    return None
 
 
 def _around_mentions(example: Example, span: int) -> Example:
@@ -44,11 +58,17 @@ def _around_mentions(example: Example, span: int) -> Example:
     return example if end - start == len(example.tokens) else crop(example, start, end)
 
 
-def _masked(example: Example) -> Example:
+def _masked(example: Example, *, by_type: bool) -> Example:
     """A word that is in both mentions counts as the head's."""
+    if by_type and (error := missing_type(example)) is not None:
+        raise error
     tokens = list(example.tokens)
-    for role, mention in (("tail", example.tail), ("head", example.head)):
-        tokens[mention.start : mention.end] = [MASKS[role]] * (mention.end - mention.start)
+    for role, mention, kind in (
+        ("tail", example.tail, example.tail_type),
+        ("head", example.head, example.head_type),
+    ):
+        mask = f"{TYPED_MASKS[role]}{kind}]" if by_type else MASKS[role]
+        tokens[mention.start : mention.end] = [mask] * (mention.end - mention.start)
     return replace(example, tokens=tuple(tokens))
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from relclf.encoding.rewriting import TYPED_MASKS
 from relclf.errors import UserMistake
 from relclf.example import Example
 
@@ -16,6 +17,8 @@ FIRST_WORD_ID = 2
 _REMEMBERED_TOKENS = 200_000
 """Spellings whose id is remembered before all are forgotten: there is no end of them, and memory must not grow."""
 _DIGIT = re.compile(r"\d")
+_AS_SPELT = tuple(TYPED_MASKS.values())
+"""Types that differ in case or digits alone are still two."""
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,8 @@ class _TokenIds(dict[str, int]):
 
 
 def _normalise(token: str, lowercase: bool, fold_digits: bool) -> str:
+    if token.startswith(_AS_SPELT):
+        return token
     if lowercase:
         token = token.lower()
     if fold_digits:

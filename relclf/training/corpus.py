@@ -11,7 +11,7 @@ from relclf.data.options import reading_of
 from relclf.data.reading import load_examples
 from relclf.data.splitting import split_train
 from relclf.encoding.fitting import fit_length
-from relclf.encoding.rewriting import Rewriting
+from relclf.encoding.rewriting import Rewriting, missing_type
 from relclf.encoding.word_vectors.lookup import VectorSource
 from relclf.encoding.word_vectors.sources import open_sources, source_sha256
 from relclf.errors import DataError, UserMistake
@@ -72,6 +72,8 @@ def read_labelled(path: Path, config: ExperimentConfig, name: str) -> tuple[list
     examples: list[Example] = []
     cut = 0
     rewriting = Rewriting.of(config.encoding)
+    if rewriting.mask_mentions == "types":
+        _refuse_missing_types(loaded.examples)
     for example in loaded.examples:
         if example.relation is None:
             raise DataError(
@@ -88,6 +90,13 @@ def read_labelled(path: Path, config: ExperimentConfig, name: str) -> tuple[list
             f"{name}: {cut} sentences cut to {length} tokens around their mentions (too_long: window)"
         )
     return examples, notes
+
+
+def _refuse_missing_types(examples: Sequence[Example]) -> None:
+    """Raise a DataError that names the first mention without a type, and counts the sentences that have one."""
+    errors = [error for each in examples if (error := missing_type(each)) is not None]
+    if errors:
+        raise DataError(f"{errors[0]} So it is in {len(errors):,} of {len(examples):,} sentences.")
 
 
 def with_hashes(config: ExperimentConfig) -> ExperimentConfig:

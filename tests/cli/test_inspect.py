@@ -83,6 +83,20 @@ def test_a_wrong_relation_is_listed_with_its_place_and_its_mentions(folder: Path
     assert "relations that look most wrong" not in inspect("wrong.jsonl", "--suspects", "0")[0]
 
 
+def test_types_of_mentions_are_shown_where_a_file_has_them(folder: Path) -> None:
+    records = [json.loads(line) for line in Path("train.jsonl").read_text(encoding="utf-8").splitlines()]
+    typed = [{**record, "head_type": "Storm", "tail_type": "Flood & fire"} for record in records[1:]]
+    Path("typed.jsonl").write_text("\n".join(map(json.dumps, [records[0], *typed])), encoding="utf-8")
+    stdout, _ = inspect("typed.jsonl")
+    assert (
+        "type of mention  train head    tail\n"
+        "Storm                    59       0\n"
+        "Flood & fire              0      59\n"
+        "train: 1 sentence with a mention of no type\n"
+    ) in stdout
+    assert "type of mention" not in inspect("train.jsonl")[0]
+
+
 def test_a_file_alone_is_judged_on_a_held_out_fifth(folder: Path) -> None:
     stdout, stderr = inspect("train.jsonl")
     assert "macro-F1 on a held-out fifth" in stdout

@@ -39,14 +39,22 @@ def sentences(draw: st.DrawFn) -> str:
     if draw(st.booleans()):
         spans.reverse()
     relation, number = draw(RELATIONS), draw(st.integers(0, 99))
+    types = {key: draw(RELATIONS) for key in ("head_type", "tail_type") if draw(st.booleans())}
     if draw(st.booleans()):
         return json.dumps(
-            {"id": number, "tokens": tokens, "head": spans[0], "tail": spans[1], "relation": relation}
+            {
+                "id": number,
+                "tokens": tokens,
+                "head": spans[0],
+                "tail": spans[1],
+                "relation": relation,
+                **types,
+            }
         )
     starts = [sum(len(token) + 1 for token in tokens[:place]) for place in range(len(tokens) + 1)]
     head, tail = ((starts[start], starts[end] - 1) for start, end in spans)
     return json.dumps(
-        {"id": number, "text": " ".join(tokens), "head": head, "tail": tail, "relation": relation}
+        {"id": number, "text": " ".join(tokens), "head": head, "tail": tail, "relation": relation, **types}
     )
 
 
@@ -58,9 +66,19 @@ def converted(source: Path, format: str, target: Path, **options: bool) -> tuple
     return done, bad.getvalue().splitlines()
 
 
-def values(path: Path, format: str = "auto", *, ids: bool = True) -> list[tuple[object, ...]]:
+def values(
+    path: Path, format: str = "auto", *, ids: bool = True, types: bool = True
+) -> list[tuple[object, ...]]:
     return [
-        (e.tokens, e.head, e.tail, e.relation, e.id if ids else None) for e in read_examples(path, format)
+        (
+            e.tokens,
+            e.head,
+            e.tail,
+            e.relation,
+            e.id if ids else None,
+            *((e.head_type, e.tail_type) if types else ()),
+        )
+        for e in read_examples(path, format)
     ]
 
 
@@ -77,13 +95,15 @@ def test_what_is_written_is_read_back_and_what_cannot_be_held_is_listed(
     assert len(bad) == done.skipped
     if done.sentences == 0:
         return
-    ids = WRITERS[format].holds_ids
+    ids, types = WRITERS[format].holds_ids, WRITERS[format].holds_types
     refused = {int(error.removeprefix(str(source)).split(":")[1]) for error in bad}
-    expected = [value for number, value in enumerate(values(source, ids=ids), 1) if number not in refused]
+    expected = [
+        value for number, value in enumerate(values(source, ids=ids, types=types), 1) if number not in refused
+    ]
     if format == "fewrel":  # lists sentences by their relations
         order = list(dict.fromkeys(value[3] for value in expected))
         expected.sort(key=lambda value: order.index(value[3]))
-    assert values(target, format, ids=ids) == expected
+    assert values(target, format, ids=ids, types=types) == expected
     if format in ("jsonl", "opennre", "tacred", "fewrel"):
         assert done.skipped == 0
 
@@ -154,6 +174,28 @@ def test_brat_holds_sentences_of_one_line(tmp_path_factory: pytest.TempPathFacto
     assert [(e.tokens, e.head, e.tail, e.relation) for e in found] == [
         (e.tokens, e.head, e.tail, e.relation) for e in read_examples(source)
     ]
+
+
+TYPED = SENTENCE.replace("}", ', "head_type": "Person", "tail_type": "a city"}')
+
+
+def test_types_that_a_format_cannot_hold_are_said_to_be_left_out(tmp_path: Path) -> None:
+    source = tmp_path / "s.jsonl"
+    source.write_text(SENTENCE % "a b" + TYPED % "a b", encoding="utf-8")
+    done = convert([source], Reading(), "semeval2010", io.StringIO(), renumber=True)
+    assert done.notes == ("semeval2010 holds no types of mentions: they are left out",)
+    assert convert([source], Reading(), "tacred", io.StringIO()).notes == ()
+
+
+def test_brat_holds_types_of_one_word(tmp_path: Path) -> None:
+    source = tmp_path / "s.jsonl"
+    source.write_text(SENTENCE % "a b" + TYPED.replace("a city", "City") % "a b", encoding="utf-8")
+    convert_to_brat([source], Reading(), tmp_path / "brat")
+    found = [(example.head_type, example.tail_type) for example in read_examples(tmp_path / "brat")]
+    assert found == [("Head", "Tail"), ("Person", "City")]
+    source.write_text(TYPED % "a b", encoding="utf-8")
+    with pytest.raises(DataError, match="the type 'a city', which brat cannot hold: it must be one word"):
+        convert_to_brat([source], Reading(), tmp_path / "brat")
 
 
 def test_a_format_that_is_not_written_is_refused() -> None:

@@ -75,6 +75,15 @@ def test_a_corpus_is_read_whole(
     assert [note.split(",")[0] if "passed" in note else note for note in loaded.notes] == notes
 
 
+def test_euadr_says_what_its_mentions_are(shared_data: Path) -> None:
+    types = {"head_type": "ENTITY1_TYPE", "tail_type": "ENTITY2_TYPE"}
+    options = DataConfig.model_validate({"train": Path("t"), "format": {**EUADR, **types}}).format
+    found = load_examples(shared_data / "euadr" / "EUADR_drug_disease.csv", Reading(options)).examples
+    assert {(example.head_type, example.tail_type) for example in found} == {
+        ("Diseases & Disorders", "Chemicals & Drugs")
+    }
+
+
 def test_the_latin_1_byte_of_euadr_is_named_with_its_line_and_the_key(shared_data: Path) -> None:
     path = shared_data / "euadr" / "EUADR_target_disease.csv"
     options = DataConfig.model_validate({"train": Path("t"), "format": EUADR}).format

@@ -1,6 +1,7 @@
 """The summary of a data set."""
 
 from collections import Counter
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -37,6 +38,12 @@ def test_quantiles_are_numpys_nearest_rank(lengths: list[int]) -> None:
 def test_nothing_cannot_be_summarised() -> None:
     with pytest.raises(UserMistake):
         summarise(iter([]))
+
+
+def test_types_of_heads_and_tails_are_counted_apart() -> None:
+    some = example(4, 0, 1, "r")
+    summary = summarise([some, replace(some, head_type="P"), replace(some, head_type="Q", tail_type="P")])
+    assert (summary.head_types, summary.tail_types, summary.untyped) == ({"P": 1, "Q": 1}, {"P": 1}, 2)
 
 
 def test_relations_of_one_size_stand_in_the_order_of_their_names() -> None:

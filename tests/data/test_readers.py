@@ -264,6 +264,7 @@ def test_brat_reads_relations_and_pairs_without_one(tmp_path: Path) -> None:
     assert outcomes(folder, window) == ["doc:R1: Bob|Ann|met"]
     (example,) = read_examples(folder, reading("brat", group_by="document"))
     assert (" ".join(example.tokens), example.group) == ("Ann met Bob .", "doc")
+    assert (example.head_type, example.tail_type) == ("P", "P")
 
 
 def test_brat_refuses_a_relation_across_sentences_or_joins_them(tmp_path: Path) -> None:
@@ -287,6 +288,49 @@ def test_brat_refuses_a_relation_across_sentences_or_joins_them(tmp_path: Path) 
 def test_a_mistake_in_an_annotation_is_named(tmp_path: Path, line: str, expected: str) -> None:
     (found,) = outcomes(brat(tmp_path, TEXT, MENTIONS + line + "\n"), reading("brat"))
     assert found.startswith(expected)
+
+
+@pytest.mark.parametrize(
+    ("format", "text"),
+    [
+        ("tacred", "[" + (TACRED % (0, 0)).replace("}", ', "subj_type": "PERSON", "obj_type": ""}]')),
+        (
+            "opennre",
+            '{"token": ["x", "y"], "h": {"pos": [0, 1], "type": "PERSON"}, "t": {"pos": [1, 2], "type": null}}',
+        ),
+        ("jsonl", '{"tokens": ["x", "y"], "head": [0, 1], "tail": [1, 2], "head_type": "PERSON"}'),
+        (
+            "jsonl",
+            '{"text": "x y", "head": [0, 1], "tail": [2, 3], "head_type": "PERSON", "tail_type": null}',
+        ),
+        (
+            {"name": "json", "head_type": "what"},
+            '[{"text": "x y", "head": [0, 1], "tail": [2, 3], "what": "PERSON"}]',
+        ),
+        (
+            {"name": "delimited", "head": "h", "tail": "t", "head_type": "what", "tail_type": "no"},
+            "text,h,t,what,no\nx y,x,y,PERSON,\n",
+        ),
+        (
+            {"name": "marked", "head_type": "what"},
+            '{"text": "<e1>x</e1> <e2>y</e2>", "what": "PERSON"}',
+        ),
+    ],
+)
+def test_types_of_mentions_are_read_where_a_format_has_them(
+    tmp_path: Path, format: str | Mapping[str, Any], text: str
+) -> None:
+    path = tmp_path / "d"
+    path.write_text(text, encoding="utf-8")
+    (example,) = read_examples(path, reading(format))
+    assert (example.head_type, example.tail_type) == ("PERSON", None)
+
+
+def test_a_type_that_is_no_name_is_refused(tmp_path: Path) -> None:
+    (found,) = read_text(
+        tmp_path, '{"tokens": ["x", "y"], "head": [0, 1], "tail": [1, 2], "head_type": 3}', "jsonl"
+    )
+    assert found == 'd:1: "head_type" must be a name, or null where it is not known (got 3).'
 
 
 def test_a_folder_without_documents_or_a_document_without_text_is_refused(tmp_path: Path) -> None:

@@ -1,10 +1,14 @@
 """A sentence is cut, masked and marked as asked, and its mentions are still where its mentions are."""
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from relclf.encoding.rewriting import Rewriting
+from relclf.encoding.vocabulary import UNKNOWN_ID, Vocabulary
+from relclf.errors import DataError
 from relclf.example import Example, MentionSpan
 
 WORDS = ("a", "b", "c", "d", "e", "f", "g", "h", "i")
@@ -40,6 +44,32 @@ def test_a_span_keeps_the_mentions_what_is_between_and_so_many_tokens_around(spa
 def test_masks_stand_for_each_word():
     rewritten = read(Rewriting(mask_mentions=True)(example((2, 3), (4, 6))))
     assert rewritten == ("a b [HEAD] d [TAIL] [TAIL] g h i", "[HEAD]", "[TAIL] [TAIL]")
+
+
+def test_masks_by_type_name_what_each_mention_is():
+    typed = replace(example((2, 3), (4, 6)), head_type="PERSON", tail_type="City, small")
+    assert Rewriting(mask_mentions="types")(typed).tokens == (
+        *("a", "b", "[HEAD-PERSON]", "d", "[TAIL-City, small]", "[TAIL-City, small]", "g", "h", "i"),
+    )
+
+
+@pytest.mark.parametrize("role", ["head", "tail"])
+def test_a_mention_without_a_type_cannot_be_masked_by_it(role):
+    typed = replace(example((2, 3), (4, 6)), head_type="PERSON", tail_type="City")
+    with pytest.raises(DataError, match=f"x:1: the {role} has no type, which encoding.mask_mentions: types"):
+        Rewriting(mask_mentions="types")(replace(typed, **{f"{role}_type": None}))
+
+
+def test_types_that_differ_in_case_or_digits_are_two_words_of_any_vocabulary():
+    types = ("T1", "T2", "Place", "PLACE")
+    sentences = [
+        Rewriting(mask_mentions="types")(replace(example((2, 3), (4, 6)), head_type=one, tail_type=two))
+        for one, two in zip(types, reversed(types), strict=True)
+    ]
+    vocabulary = Vocabulary.build(sentences, min_count=1, lowercase=True, fold_digits=True)
+    masks = [sentence.tokens[place] for sentence in sentences for place in (2, 4)]
+    assert len(set(vocabulary.ids(masks))) == 8
+    assert UNKNOWN_ID not in vocabulary.ids(masks)
 
 
 def test_a_word_of_both_mentions_is_masked_as_the_heads():

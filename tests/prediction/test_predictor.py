@@ -1,5 +1,6 @@
 """Labelling sentences from Python."""
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,8 @@ from relclf.errors import DataError
 from relclf.prediction.evaluating import evaluate_run
 from relclf.prediction.opening import open_trained
 from relclf.prediction.predictor import BLOCK, ranked, rounded
-from tests.tiny import read_tiny_corpus, tiny_examples
+from relclf.training.experiment import start
+from tests.tiny import read_tiny_corpus, tiny_config, tiny_examples
 
 SENTENCE = {"text": "the storm caused the flood", "head": [4, 9], "tail": [21, 26]}
 
@@ -51,6 +53,25 @@ def test_no_sentences_give_no_predictions(tiny_run: Path) -> None:
 def test_a_malformed_sentence_is_named_by_its_place(tiny_run: Path) -> None:
     with pytest.raises(DataError, match="sentence 2"):
         relclf.load(tiny_run).predict([SENTENCE, {"text": "no mentions"}])
+
+
+def test_a_network_that_reads_types_sees_no_names_and_refuses_a_mention_without_a_type(
+    tmp_path: Path,
+) -> None:
+    config = tiny_config(tmp_path, encoding__mask_mentions="types", training__max_epochs=1)
+    path = tmp_path / "train.jsonl"
+    records = map(json.loads, path.read_text(encoding="utf-8").splitlines())
+    typed = [{**record, "head_type": "Storm", "tail_type": "Flood 2"} for record in records]
+    path.write_text("\n".join(map(json.dumps, typed)), encoding="utf-8")
+    experiment = start(config, "typed", tmp_path / "runs", None)
+    list(experiment.epochs())
+    predictor = relclf.load(experiment.run.path)
+    types = {"head_type": "Storm", "tail_type": "Flood 2"}
+    other_names = {"text": "the quake caused the coins", "head": [4, 9], "tail": [21, 26]}
+    one, two = predictor.predict([SENTENCE | types, other_names | types])
+    assert one.probabilities == two.probabilities
+    with pytest.raises(DataError, match="sentence 1: the head has no type"):
+        predictor.predict([SENTENCE])
 
 
 @given(st.lists(st.floats(0, 1), max_size=8), st.lists(st.integers(0, 10**6 - 1), max_size=8))

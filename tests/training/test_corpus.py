@@ -5,7 +5,7 @@ from collections import Counter
 
 import pytest
 
-from relclf.errors import UserMistake
+from relclf.errors import DataError, UserMistake
 from relclf.training.corpus import read_corpus, with_hashes
 from tests.tiny import COUNTS, tiny_config, write_tiny_corpus
 
@@ -54,6 +54,21 @@ def test_all_data_trains_on_everything(tmp_path):
     corpus = read_corpus(tiny_config(tmp_path, data__dev=str(dev), data__all_data=True))
     assert len(corpus.train) == 67
     assert corpus.dev is None
+
+
+def test_masks_by_type_are_refused_with_the_first_sentence_that_lacks_one_and_how_many_do(tmp_path):
+    records = [{**record, "head_type": "A", "tail_type": "B"} for record in records_of(tmp_path)]
+    path = written(tmp_path / "typed.jsonl", records)
+    config = tiny_config(tmp_path, data__train=str(path), encoding__mask_mentions="types")
+    words = {token for example in read_corpus(config).train for token in example.tokens}
+    assert {"[HEAD-A]", "[TAIL-B]"} <= words and "storm" not in words
+    for number in (2, 7):
+        del records[number]["tail_type"]
+    written(path, records)
+    with pytest.raises(DataError) as caught:
+        read_corpus(config)
+    assert str(caught.value).startswith(f"{path}:3: the tail has no type")
+    assert str(caught.value).endswith("So it is in 2 of 60 sentences.")
 
 
 def test_a_relation_of_dev_that_train_lacks_is_noted(tmp_path):

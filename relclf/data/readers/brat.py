@@ -24,6 +24,12 @@ _RELATION = re.compile(r"(R\S+)\t(\S+) (\S+?):(\S+) (\S+?):(\S+)\s*")
 
 
 @dataclass(frozen=True)
+class _Mention:
+    span: Span
+    type: str
+
+
+@dataclass(frozen=True)
 class _Relation:
     id: str
     name: str
@@ -66,7 +72,7 @@ def _document(path: Path, reading: Reading) -> Iterator[Example | DataError]:
     lines = _checked_lines(text_path, reading.charset)
     text = "\n".join(line for _, line in lines)
     mentions, relations = _annotations(path, len(text), reading.charset)
-    ends = _sentence_ends(text, options.sentences, list(mentions.values()))
+    ends = _sentence_ends(text, options.sentences, [mention.span for mention in mentions.values()])
     group = reading.group({"document": path.stem}, str(path))
     paired = set()
     for relation in relations:
@@ -76,17 +82,19 @@ def _document(path: Path, reading: Reading) -> Iterator[Example | DataError]:
         except DataError as error:
             yield error
     if options.negative is not None:
-        for one, two in combinations(sorted(mentions, key=lambda each: mentions[each]), 2):
-            if frozenset((one, two)) not in paired and _apart_in_one(mentions[one], mentions[two], ends):
+        for one, two in combinations(sorted(mentions, key=lambda each: mentions[each].span), 2):
+            if frozenset((one, two)) not in paired and _apart_in_one(
+                mentions[one].span, mentions[two].span, ends
+            ):
                 pair = _Relation(f"{one}-{two}", options.negative, one, two, str(path))
                 example = _example(pair, text, mentions, ends, options, reading, path.stem, group)
                 if options.window is None or _gap(example) <= options.window:
                     yield example
 
 
-def _annotations(path: Path, length: int, charset: str) -> tuple[dict[str, Span], list[_Relation]]:
+def _annotations(path: Path, length: int, charset: str) -> tuple[dict[str, _Mention], list[_Relation]]:
     """The mentions by their ids, each from its first to its last fragment, and the relations."""
-    mentions: dict[str, Span] = {}
+    mentions: dict[str, _Mention] = {}
     relations = []
     for number, line in _checked_lines(path, charset):
         source = f"{path}:{number}"
@@ -101,7 +109,7 @@ def _annotations(path: Path, length: int, charset: str) -> tuple[dict[str, Span]
                     f"{source}: {mention[1]} {list(span)} is empty or reaches outside the text, which has "
                     f"{length} characters."
                 )
-            mentions[mention[1]] = span
+            mentions[mention[1]] = _Mention(span, mention[2])
         elif line.startswith("R"):
             relation = _RELATION.fullmatch(line)
             if relation is None:
@@ -126,7 +134,7 @@ def _sentence_ends(text: str, rule: str, mentions: list[Span]) -> list[int]:
 def _example(
     relation: _Relation,
     text: str,
-    mentions: dict[str, Span],
+    mentions: dict[str, _Mention],
     ends: list[int],
     options: "BratFormat",
     reading: Reading,
@@ -138,7 +146,8 @@ def _example(
             raise DataError(
                 f"{relation.source}: {relation.id} names {mention}, which is no mention of the file."
             )
-    head, tail = mentions[relation.head], mentions[relation.tail]
+    one, two = mentions[relation.head], mentions[relation.tail]
+    head, tail = one.span, two.span
     if head[0] < tail[1] and tail[0] < head[1]:
         raise DataError(
             f"{relation.source}: the mentions {relation.head} and {relation.tail} of {relation.id} overlap. "
@@ -161,6 +170,7 @@ def _example(
         id=f"{document}:{relation.id}",
         relation=relation.name,
         group=group,
+        types=(one.type, two.type),
     )
 
 
@@ -188,15 +198,17 @@ def write_document(examples: Iterable[Example]) -> tuple[str, str]:
             raise DataError(
                 f"{example.source}: a line end or blanks around the sentence, which brat cannot hold."
             )
-        if example.relation is None or re.search(r"\s", example.relation):
-            raise DataError(
-                f"{example.source}: the relation {example.relation!r}, which brat cannot hold: it must be one word."
-            )
+        types = (example.head_type or "Head", example.tail_type or "Tail")
+        for what, name in (("relation", example.relation), ("type", types[0]), ("type", types[1])):
+            if name is None or re.search(r"\s", name):
+                raise DataError(
+                    f"{example.source}: the {what} {name!r}, which brat cannot hold: it must be one word."
+                )
         if not lines or lines[-1] != text:
             start += len(lines[-1]) + 1 if lines else 0
             lines.append(text)
-        for role, (first, last) in zip(("Head", "Tail"), spans, strict=True):
+        for kind, (first, last) in zip(types, spans, strict=True):
             mentions += 1
-            annotations.append(f"T{mentions}\t{role} {start + first} {start + last}\t{text[first:last]}")
+            annotations.append(f"T{mentions}\t{kind} {start + first} {start + last}\t{text[first:last]}")
         annotations.append(f"R{number}\t{example.relation} Arg1:T{mentions - 1} Arg2:T{mentions}")
     return "".join(f"{line}\n" for line in lines), "".join(f"{line}\n" for line in annotations)

@@ -12,9 +12,10 @@ from relclf.data.readers.matching import located
 from relclf.data.readers.records import (
     Span,
     as_text,
-    checked_relation,
+    checked_name,
     checked_span,
     checked_text,
+    checked_types,
     quoted,
     refuse_blank,
     refuse_overlap,
@@ -29,7 +30,8 @@ if TYPE_CHECKING:
     from relclf.config.formats import DelimitedFormat
 
 _DEFAULT = Reading()
-_WRITTEN = ("id", "text", "head_start", "head_end", "tail_start", "tail_end", "relation")
+_TYPES = ("head_type", "tail_type")
+_WRITTEN = ("id", "text", "head_start", "head_end", "tail_start", "tail_end", "relation", *_TYPES)
 
 
 def recognises(line: str) -> bool:
@@ -74,7 +76,8 @@ def read(lines: Iterable[Line], name: str, reading: Reading = _DEFAULT) -> Itera
 def write(example: Example) -> str:
     """The row of an example: comma, quotes where they are needed."""
     text, head, tail = as_text(example)
-    return _row([example.id, text, *head, *tail, example.relation or ""])
+    names = (example.relation, example.head_type, example.tail_type)
+    return _row([example.id, text, *head, *tail, *(name or "" for name in names)])
 
 
 def document(records: Iterable[tuple[Example, str]]) -> Iterator[str]:
@@ -155,8 +158,9 @@ def _example(
     text = checked_text(record[options.text], options.text, source)
     rest: dict[str, Any] = {
         "id": record.get(options.id) or source.rpartition(":")[2],
-        "relation": checked_relation(record.get(options.relation) or None, options.relation, source),
+        "relation": checked_name(record.get(options.relation) or None, options.relation, source),
         "group": reading.group(record, source),
+        "types": checked_types(record, (options.head_type, options.tail_type), source),
     }
     if isinstance(options.head, str) and isinstance(options.tail, str):
         keys = (options.head, options.tail)

@@ -11,7 +11,7 @@ from relclf.data.readers.json_values import lists_of_an_object
 from relclf.data.readers.matching import chosen
 from relclf.data.readers.records import (
     Span,
-    checked_relation,
+    checked_name,
     checked_tokens,
     json_line,
     required,
@@ -91,7 +91,7 @@ def _example(
         tail,
         source,
         id=default_id,
-        relation=checked_relation(relation, "relation", source),
+        relation=checked_name(relation, "relation", source),
         group=reading.group(record, source),
         remark=remark,
     )

@@ -11,16 +11,18 @@ from relclf.data.readers.records import (
     Span,
     as_text,
     checked_id,
-    checked_relation,
+    checked_name,
     checked_span,
     checked_text,
     checked_tokens,
+    checked_types,
     json_line,
     quoted,
     refuse_blank,
     refuse_overlap,
     required,
     shown,
+    types_to_write,
 )
 from relclf.data.tokenization import tokenize
 from relclf.errors import DataError
@@ -36,6 +38,8 @@ class Keys(NamedTuple):
     tail: str = "tail"
     relation: str = "relation"
     id: str = "id"
+    head_type: str = "head_type"
+    tail_type: str = "tail_type"
 
 
 _KEYS = Keys()
@@ -76,14 +80,14 @@ def parse_record(
     if not isinstance(record, dict):
         raise DataError(f"{source}: must be an object with keys, {{...}} (got {shown(record)}).")
     identifier = checked_id(record[keys.id], keys.id, source) if keys.id in record else default_id
-    relation = checked_relation(record.get(keys.relation), keys.relation, source)
+    relation = checked_name(record.get(keys.relation), keys.relation, source)
     group = reading.group(record, source) if reading.group_by is not None else None
+    types = checked_types(record, (keys.head_type, keys.tail_type), source)
     if keys.text not in record:
         words = checked_tokens(_token_list(record, source, keys), keys.tokens, source)
         head, tail = _spans(record, len(words), "tokens", source, keys)
-        return Example(
-            identifier, words, MentionSpan(*head), MentionSpan(*tail), relation, source, None, group
-        )
+        spans = MentionSpan(*head), MentionSpan(*tail)
+        return Example(identifier, words, *spans, relation, source, None, group, None, None, *types)
     if keys.tokens in record:
         raise DataError(
             f"{source}: both {quoted(keys.text)} and {quoted(keys.tokens)}. Keep the one that the spans count in."
@@ -94,7 +98,7 @@ def parse_record(
     refuse_blank(tail, keys.tail, text, source)
     tokens, places, first, second = tokenize(text, (head, tail), reading.offsets, reading.tokenizer)
     kept = text if reading.offsets else None
-    return Example(identifier, tokens, first, second, relation, source, places, group, None, kept)
+    return Example(identifier, tokens, first, second, relation, source, places, group, None, kept, *types)
 
 
 def write(example: Example) -> str:
@@ -106,6 +110,7 @@ def write(example: Example) -> str:
     else:
         head, tail = (example.head.start, example.head.end), (example.tail.start, example.tail.end)
         record |= {"tokens": example.tokens, "head": head, "tail": tail}
+    record |= types_to_write(example, _KEYS.head_type, _KEYS.tail_type)
     return json_line(record | {"relation": example.relation}) + "\n"
 
 

@@ -9,13 +9,15 @@ from relclf.data.readers.jsonl import parsed_line
 from relclf.data.readers.records import (
     Span,
     checked_id,
-    checked_relation,
+    checked_name,
     checked_text,
+    checked_types,
     json_line,
     marked_text,
     required,
     shown,
     text_example,
+    types_to_write,
 )
 from relclf.errors import DataError
 from relclf.example import Example
@@ -47,7 +49,8 @@ def read(lines: Iterable[Line], name: str, reading: Reading = _DEFAULT) -> Itera
 def write(example: Example) -> str:
     """The line of an example: JSON, with the marks <e1> and <e2>."""
     text = marked_text(example, ("<e1>", "</e1>"), ("<e2>", "</e2>"))
-    return json_line({"id": example.id, "text": text, "relation": example.relation}) + "\n"
+    record = {"id": example.id, "text": text, "relation": example.relation}
+    return json_line(record | types_to_write(example, "head_type", "tail_type")) + "\n"
 
 
 def unmarked(text: str, head: tuple[str, str], tail: tuple[str, str], source: str) -> tuple[str, Span, Span]:
@@ -122,6 +125,7 @@ def _example(
         reading,
         source,
         id=checked_id(record[options.id], options.id, source) if options.id in record else default_id,
-        relation=checked_relation(record.get(options.relation), options.relation, source),
+        relation=checked_name(record.get(options.relation), options.relation, source),
+        types=checked_types(record, (options.head_type, options.tail_type), source),
         group=reading.group(record, source),
     )

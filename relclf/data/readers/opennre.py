@@ -10,12 +10,14 @@ from relclf.data.options import Reading
 from relclf.data.readers.jsonl import parsed_line
 from relclf.data.readers.records import (
     Span,
+    Types,
     as_text,
     checked_id,
-    checked_relation,
+    checked_name,
     checked_span,
     checked_text,
     checked_tokens,
+    checked_type,
     json_line,
     refuse_blank,
     refuse_overlap,
@@ -59,8 +61,9 @@ def write(example: Example) -> str:
         spans = [(mention.start, mention.end) for mention in (example.head, example.tail)]
         record = {"token": example.tokens}
         names = [" ".join(example.tokens[start:end]) for start, end in spans]
-    for key, name, span in zip("ht", names, spans, strict=True):
-        record[key] = {"name": name, "pos": span}
+    types = (example.head_type, example.tail_type)
+    for key, name, span, kind in zip("ht", names, spans, types, strict=True):
+        record[key] = {"name": name, "pos": span} | ({"type": kind} if kind is not None else {})
     return json_line(record | {"relation": example.relation, "id": example.id}) + "\n"
 
 
@@ -88,7 +91,7 @@ def _example(record: Any, source: str, default_id: str, reading: Reading) -> Exa
         raise DataError(f'{source}: both "text" and "token". Keep the one that the positions count in.')
     rest: dict[str, Any] = {
         "id": checked_id(record["id"], "id", source) if "id" in record else default_id,
-        "relation": checked_relation(record.get("relation"), "relation", source),
+        "relation": checked_name(record.get("relation"), "relation", source),
         "group": reading.group(record, source),
     }
     if "text" in record:
@@ -96,15 +99,20 @@ def _example(record: Any, source: str, default_id: str, reading: Reading) -> Exa
         head, tail = _spans(record, len(text), "characters", source)
         refuse_blank(head, "h", text, source)
         refuse_blank(tail, "t", text, source)
-        return text_example(text, head, tail, reading, source, **rest)
+        return text_example(text, head, tail, reading, source, **rest, types=_types(record, source))
     tokens = checked_tokens(required(record, "token", source, 'no "text" or "token"'), "token", source)
     head, tail = _spans(record, len(tokens), "tokens", source)
-    return token_example(tokens, head, tail, source, **rest)
+    return token_example(tokens, head, tail, source, **rest, types=_types(record, source))
 
 
 def _spans(record: dict[str, Any], length: int, unit: str, source: str) -> tuple[Span, Span]:
     head, tail = (_span(record, key, length, unit, source) for key in "ht")
     refuse_overlap(head, tail, source, ("h", "t"))
+    return head, tail
+
+
+def _types(record: dict[str, Any], source: str) -> Types:
+    head, tail = (checked_type(record[key].get("type"), f"{key}.type", source) for key in "ht")
     return head, tail
 
 

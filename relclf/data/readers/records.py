@@ -11,6 +11,8 @@ from relclf.errors import DataError
 from relclf.example import Example, MentionSpan
 
 Span = tuple[int, int]
+Types = tuple[str | None, str | None]
+"""Of head and tail, each None where the file says none."""
 
 
 def text_example(
@@ -24,13 +26,13 @@ def text_example(
     relation: str | None,
     group: str | None = None,
     remark: str | None = None,
+    types: Types = (None, None),
 ) -> Example:
     """The example of a text with the character spans of its mentions, which have been checked."""
     offsets = reading.offsets
-    tokens, places, head_span, tail_span = tokenize(text, (head, tail), offsets, reading.tokenizer)
-    return Example(
-        id, tokens, head_span, tail_span, relation, source, places, group, remark, text if offsets else None
-    )
+    tokens, places, first, second = tokenize(text, (head, tail), offsets, reading.tokenizer)
+    kept = text if offsets else None
+    return Example(id, tokens, first, second, relation, source, places, group, remark, kept, *types)
 
 
 def token_example(
@@ -43,9 +45,11 @@ def token_example(
     relation: str | None,
     group: str | None = None,
     remark: str | None = None,
+    types: Types = (None, None),
 ) -> Example:
     """The example of tokens with the token spans of its mentions, which have been checked."""
-    return Example(id, tokens, MentionSpan(*head), MentionSpan(*tail), relation, source, None, group, remark)
+    spans = MentionSpan(*head), MentionSpan(*tail)
+    return Example(id, tokens, *spans, relation, source, None, group, remark, None, *types)
 
 
 def required(record: dict[str, Any], key: str, source: str, what: str = "") -> Any:
@@ -119,8 +123,8 @@ def checked_id(value: Any, key: str, source: str) -> str:
     raise DataError(f"{source}: {quoted(key)} must be a string or a whole number (got {shown(value)}).")
 
 
-def checked_relation(value: Any, key: str, source: str) -> str | None:
-    """A relation's name, None where it is not known."""
+def checked_name(value: Any, key: str, source: str) -> str | None:
+    """The name of a relation or of a type, None where it is not known."""
     if value is None:
         return None
     if isinstance(value, str) and value and not value.isspace():
@@ -128,6 +132,25 @@ def checked_relation(value: Any, key: str, source: str) -> str | None:
     raise DataError(
         f"{source}: {quoted(key)} must be a name, or null where it is not known (got {shown(value)})."
     )
+
+
+def checked_types(record: dict[str, Any], keys: tuple[str, str], source: str) -> Types:
+    """The types of head and tail, under the keys of a record that may lack them."""
+    head, tail = keys
+    if head not in record and tail not in record:  # the most frequent case
+        return None, None
+    return checked_type(record.get(head), head, source), checked_type(record.get(tail), tail, source)
+
+
+def checked_type(value: Any, key: str, source: str) -> str | None:
+    """The type of a mention; empty text is none."""
+    return None if value == "" else checked_name(value, key, source)
+
+
+def types_to_write(example: Example, head: str, tail: str) -> dict[str, str]:
+    """The types that an example has, under these keys."""
+    types = {head: example.head_type, tail: example.tail_type}
+    return {key: value for key, value in types.items() if value is not None}
 
 
 def encodable(value: str, key: str, source: str) -> str:

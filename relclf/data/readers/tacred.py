@@ -9,19 +9,22 @@ from relclf.data.readers.json_values import array_values
 from relclf.data.readers.records import (
     Span,
     checked_id,
-    checked_relation,
+    checked_name,
     checked_span,
     checked_tokens,
+    checked_types,
     json_line,
     refuse_overlap,
     required,
     shown,
     token_example,
+    types_to_write,
 )
 from relclf.errors import DataError
 from relclf.example import Example
 
 _DEFAULT = Reading()
+_TYPES = ("subj_type", "obj_type")
 
 
 def recognises(line: str) -> bool:
@@ -52,6 +55,7 @@ def write(example: Example) -> str:
             "subj_end": example.head.end - 1,
             "obj_start": example.tail.start,
             "obj_end": example.tail.end - 1,
+            **types_to_write(example, *_TYPES),
         }
     )
 
@@ -77,8 +81,9 @@ def _example(record: Any, source: str, default_id: str, reading: Reading) -> Exa
         tail,
         source,
         id=checked_id(record["id"], "id", source) if "id" in record else default_id,
-        relation=checked_relation(record.get("relation"), "relation", source),
+        relation=checked_name(record.get("relation"), "relation", source),
         group=reading.group(record, source),
+        types=checked_types(record, _TYPES, source),
     )
 
 
