@@ -184,7 +184,7 @@ def _fits(run: Run, split: Split, weights: Weights, stored: dict[str, Any]) -> b
     """Whether an evaluation is of the epoch that counts, on the file that the run's config names."""
     record = run.best if weights == "best" else run.records[-1]
     data = run.config.data
-    name = split if split == "test" or isinstance(data.dev, Path) else "train"
+    name = split if isinstance(getattr(data, split), Path) else "train"
     return record is not None and (stored.get("epoch"), stored.get("sha256")) == (
         record.epoch,
         getattr(data.sha256, name),

@@ -153,7 +153,7 @@ class Browser {
     const { gold, predicted, query, show, order } = Object.fromEntries(new FormData(this.form));
     const split = this.split;
     const wanted = query.trim().toLocaleLowerCase();
-    split.lower ??= wanted && split.texts.map((text) => text.toLocaleLowerCase());
+    if (wanted) split.lower ??= split.texts.map((text) => text.toLocaleLowerCase());
     const found = [];
     for (let i = 0; i < split.ids.length; i += 1) {
       if (show === "errors" && split.gold[i] === split.predicted[i]) continue;
@@ -241,12 +241,8 @@ function showSplit(name, browser) {
   browser.show(name);
 }
 
-async function start() {
-  copyButtons();
-  sortableTables();
-  const data = $("#data");
-  if (!data) return;
-  const splits = await unpacked(data.textContent);
+async function browse() {
+  const splits = await unpacked($("#data").textContent);
   if (!splits.length) return;
   const browser = new Browser(splits);
   const choice = $("#split-switch");
@@ -255,6 +251,12 @@ async function start() {
     choice.addEventListener("change", (event) => showSplit(event.target.value, browser));
   }
   showSplit(splits[0].name, browser);
+}
+
+async function start() {
+  copyButtons();
+  sortableTables();
+  if ($("#data")) await browse();
   document.documentElement.dataset.ready = "yes";
 }
 
