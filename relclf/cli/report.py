@@ -34,6 +34,10 @@ def report(
     force: Annotated[
         bool, typer.Option("--force", help="Compare groups of other budgets or data too; they are marked.")
     ] = False,
+    no_calibration: Annotated[
+        bool,
+        typer.Option("--no-calibration", help="Leave the probabilities of a calibrated run as they are."),
+    ] = False,
     device: Annotated[
         str, typer.Option(help="Where missing evaluations are made: auto, cpu, cuda, mps.")
     ] = "auto",
@@ -54,7 +58,7 @@ def report(
             raise UserMistake(
                 "--split, --score and --force are for several runs; a run's page shows all of it."
             )
-        page = _of_run(targets[0], device)
+        page = _of_run(targets[0], device, not no_calibration)
     else:
         page = _of_several(targets, split, score or "macro_f1", force, device)
     with opened_output(output) as file:
@@ -62,14 +66,14 @@ def report(
     answers().print(f"{output}  {len(page.encode()) / 1e6:.2f} MB")
 
 
-def _of_run(path: Path, device: str) -> str:
+def _of_run(path: Path, device: str, calibrated: bool) -> str:
     from relclf.cli.console import messages
     from relclf.report.gathering import gather_run
     from relclf.report.run_page import run_page
 
     console = messages()
     with console.status("reading the run"):
-        gathered = gather_run(path, device)
+        gathered = gather_run(path, device, calibrated)
     for each in gathered.splits:
         if each.lacking is not None:
             what = "no sentences" if each.evaluation is not None else "no scores"

@@ -16,9 +16,10 @@ from relclf.diagnosis.diagnosing import diagnose_files
 from relclf.diagnosis.findings import Finding, in_order
 from relclf.errors import UserMistake
 from relclf.example import Example
-from relclf.prediction.ensemble import probabilities
 from relclf.prediction.evaluating import evaluate_run, split_examples
 from relclf.prediction.opening import open_trained
+from relclf.runs.calibration import read_calibration
+from relclf.scoring.calibration import CalibrationError, Shares, calibration_error, probabilities
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +47,8 @@ class SplitReport:
     evaluation: Mapping[str, Any] | None
     """What `relclf evaluate --json` prints; None where it could not be made."""
     sentences: tuple[Sentence, ...]
+    reliability: Mapping[str, CalibrationError]
+    """Of the probabilities as the network gives them ("as they are") and, with a temperature, "calibrated"."""
     lacking: str | None
     """Why there is no evaluation or are no sentences; None where there are."""
 
@@ -60,10 +63,14 @@ class RunReport:
     findings: tuple[Finding, ...]
     skipped: tuple[str, ...]
     """What the diagnosis could not look at."""
+    temperature: float | None
+    """What the scores were divided by for the probabilities of the sentences; None: nothing."""
 
 
-def gather_run(path: Path, device: str = "auto") -> RunReport:
+def gather_run(path: Path, device: str = "auto", calibrated: bool = True) -> RunReport:
     """A run as it is now. Evaluations that are missing are made, and kept in RUN/evaluations/.
+
+    Its probabilities are those of RUN/calibration.json where it has one, and not `calibrated` leaves them as they are.
 
     Where the data or the weights are not there, their part of the report says so. Raises UserMistake where it is no
     run, no epoch is completed, or a file of it is broken.
@@ -71,12 +78,15 @@ def gather_run(path: Path, device: str = "auto") -> RunReport:
     run = read_run(path)
     if run.best is None:
         raise UserMistake(f"{path}: no epoch is completed yet, so there is nothing to report.")
+    calibration = read_calibration(run.directory, "best") if calibrated else None
+    temperature = calibration.temperature if calibration else None
     said = diagnose_files(path)
     return RunReport(
         run,
-        tuple(_split(run, split, device) for split in _splits(run)),
+        tuple(_split(run, split, temperature, device) for split in _splits(run)),
         tuple(in_order(each for each in said if isinstance(each, Finding))),
         tuple(f"{each.what}: {each.why}" for each in said if isinstance(each, Skipped)),
+        temperature,
     )
 
 
@@ -88,7 +98,7 @@ def _splits(run: Run) -> Iterator[Split]:
         yield "dev"
 
 
-def _split(run: Run, split: Split, device: str) -> SplitReport:
+def _split(run: Run, split: Split, temperature: float | None, device: str) -> SplitReport:
     """What is stored is read; what is missing is made, or the reason why it cannot be is kept."""
     evaluation = stored_evaluation(run, split)
     said = run.directory.evaluations / f"{split}.best.jsonl"
@@ -98,9 +108,20 @@ def _split(run: Run, split: Split, device: str) -> SplitReport:
             evaluation = evaluate_run(opened, split=split).to_json()
         examples = split_examples(opened, split, offsets=True)[2]
     except UserMistake as error:
-        return SplitReport(split, evaluation, (), str(error))
+        return SplitReport(split, evaluation, (), {}, str(error))
+    ids = opened.network.relations.ids
+    rows = _read_said(said, ids)
+    scores = np.array([row["scores"] for row in rows], dtype=np.float32)
+    samples = run.config.scoring.bootstrap_samples
+    shares = {"as they are": probabilities(scores)}
+    if temperature is not None:
+        shares["calibrated"] = probabilities(scores, temperature)
     return SplitReport(
-        split, evaluation, tuple(_sentences(examples, said, opened.network.relations.ids)), None
+        split,
+        evaluation,
+        tuple(_sentences(examples, rows, list(shares.values())[-1], ids, said)),
+        {name: _error(rows, each, ids, samples) for name, each in shares.items()},
+        None,
     )
 
 
@@ -112,12 +133,25 @@ def _keeps_scores(path: Path) -> bool:
         return b'"scores"' in file.readline()
 
 
-def _sentences(examples: Sequence[Example], path: Path, ids: Mapping[str, int]) -> Iterator[Sentence]:
-    """The examples beside what an evaluation has said of them. Raises UserMistake where these do not fit."""
-    rows = _read_said(path, ids)
+def _error(
+    rows: Sequence[Mapping[str, Any]], shares: Shares, ids: Mapping[str, int], samples: int
+) -> CalibrationError:
+    """How far the probabilities of the predicted relations can be believed."""
+    predicted = [ids[row["relation"]] for row in rows]
+    right = np.array([row["gold"] == row["relation"] for row in rows])
+    return calibration_error(shares[np.arange(len(rows)), predicted], right, samples)
+
+
+def _sentences(
+    examples: Sequence[Example],
+    rows: Sequence[Mapping[str, Any]],
+    shares: Shares,
+    ids: Mapping[str, int],
+    path: Path,
+) -> Iterator[Sentence]:
+    """The examples beside what the file `path` says of them. Raises UserMistake where it says it of others."""
     if [row["id"] for row in rows] != [example.id for example in examples]:
         raise UserMistake(f"{path}: not of the sentences of the data. relclf evaluate writes it anew.")
-    shares = probabilities(np.array([row["scores"] for row in rows], dtype=np.float32))
     for example, row, of_each in zip(examples, rows, shares.tolist(), strict=True):
         text, head, tail = as_text(example)
         gold = ids.get(row["gold"])

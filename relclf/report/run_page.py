@@ -7,6 +7,7 @@ from typing import Any
 from relclf.report.curves import learning_curves, rate_curves
 from relclf.report.gathering import RunReport, SplitReport
 from relclf.report.html import charts, filled, packed
+from relclf.report.studies import reliability
 from relclf.runs.records import reached_95
 from relclf.training.stopping import StopReason, stop_sentence
 
@@ -36,10 +37,23 @@ def run_page(report: RunReport) -> str:
         counts={s: sum(each.severity == s for each in report.findings) for s in ("problem", "watch", "ok")},
         curves=charts("curves", learning_curves(run.records, best)),
         rates=charts("rates", rate_curves(run.records)),
+        reliability={split.name: _reliability(split) for split in report.splits},
         config=run.directory.config.read_text(encoding="utf-8"),
         environment=[(key, _shown(value)) for key, value in run.environment.items()],
         data=packed([_columns(split) for split in report.splits]),
     )
+
+
+def _reliability(split: SplitReport) -> dict[str, Any]:
+    """A chart of accuracy against probability for each kind of probabilities."""
+    panels = {
+        kind: reliability([(each.confidence, each.accuracy, each.sentences) for each in error.bins])
+        for kind, error in split.reliability.items()
+    }
+    return {
+        kind: charts(f"reliability-{split.name}-{number}", [panel])
+        for number, (kind, panel) in enumerate(panels.items(), 1)
+    }
 
 
 def _state(report: RunReport) -> str:

@@ -9,6 +9,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from relclf.cli.app import app
+from relclf.runs.calibration import Calibration, checkpoint_sha256, write_calibration
 from relclf.runs.directory import RunDirectory
 from relclf.runs.lock import RunLock
 from relclf.training.experiment import start
@@ -107,6 +108,23 @@ def test_a_run_trained_on_dev_has_no_dev_to_show(tmp_path: Path) -> None:
     list(experiment.epochs())
     result = report(experiment.run.path, "-o", tmp_path / "report.html")
     assert (result.exit_code, result.stderr) == (0, "")
+
+
+def test_a_calibrated_run_shows_calibrated_probabilities(run: RunDirectory) -> None:
+    checkpoint = checkpoint_sha256(run, "best") or ""
+    write_calibration(run, "best", Calibration(2.0, 2, checkpoint, "a" * 64, {}))
+    assert report(run.path).exit_code == 0
+    assert "the scores divided by 2.000" in Path("report.html").read_text(encoding="utf-8")
+    assert report(run.path, "--no-calibration").exit_code == 0
+    assert "the scores divided by" not in Path("report.html").read_text(encoding="utf-8")
+
+
+def test_a_calibration_of_other_weights_is_refused(run: RunDirectory) -> None:
+    write_calibration(run, "best", Calibration(2.0, 1, "b" * 64, "a" * 64, {}))
+    result = report(run.path)
+    assert result.exit_code == 2
+    assert "was fitted to other weights" in result.stderr
+    assert report(run.path, "--no-calibration").exit_code == 0
 
 
 @pytest.mark.parametrize(

@@ -144,6 +144,7 @@ class Browser {
   }
 
   update() {
+    clearTimeout(this.waiting);
     this.found = this.chosen();
     this.place = 0;
     this.draw();
