@@ -12,6 +12,7 @@ from relclf.cli.evaluate import evaluate
 from relclf.cli.init import init
 from relclf.cli.inspect import inspect
 from relclf.cli.predict import predict
+from relclf.cli.report import report
 from relclf.cli.reporting import reports_errors
 from relclf.cli.runs import runs
 from relclf.cli.score import score
@@ -44,6 +45,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "score": score,
     "compare": compare,
     "diagnose": diagnose,
+    "report": report,
 }
 
 _GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {

@@ -11,6 +11,7 @@ from relclf.errors import UserMistake
 
 if TYPE_CHECKING:
     from relclf.comparison.comparing import Comparison
+    from relclf.comparison.gathering import Gathered
 
 
 def compare(
@@ -63,7 +64,9 @@ def compare(
         raise UserMistake("--scorer and --negative go with --predictions KEY A B. Runs know their relations.")
     if detect is not None and not detect > 0:
         raise UserMistake(f"--detect: must be above 0 points (got {detect:g}).")
-    result = _compared(targets, split, score, at_epoch, detect, force, device)
+    from relclf.comparison.gathering import gather
+
+    result = compared(gather(targets), split, score, at_epoch, detect, force, device)
     if json_:
         print(json.dumps(result.to_json(), ensure_ascii=False))
     else:
@@ -72,8 +75,8 @@ def compare(
         print_comparison(result)
 
 
-def _compared(
-    targets: list[Path],
+def compared(
+    gathered: "Gathered",
     split: str | None,
     score: str,
     at_epoch: int | None,
@@ -81,16 +84,14 @@ def _compared(
     force: bool,
     device: str,
 ) -> "Comparison":
-    """Gather the runs, evaluate what is missing, compare."""
+    """Evaluate what is missing, then compare. A terminal shows meanwhile what is evaluated."""
     from relclf.cli.console import messages
     from relclf.comparison.comparing import compare, needs_sentences, refuse_mismatches
-    from relclf.comparison.gathering import gather
     from relclf.comparison.measuring import Question, choose_split, evaluate_missing
     from relclf.scoring.metrics import SCORE_NAMES
 
     if score not in SCORE_NAMES:
         raise UserMistake(f"--score: must be one of {', '.join(SCORE_NAMES)} (got {score!r}).")
-    gathered = gather(targets)
     question = Question(choose_split(gathered, split), score, at_epoch)
     refuse_mismatches(gathered, force)
     with messages().status("reading runs") as status:

@@ -5,15 +5,8 @@ from typing import Any
 
 from relclf.cli.formatting import loss, percent
 from relclf.relations import printable
+from relclf.scoring.metrics import SCORE_WORDS
 from relclf.scoring.report import ScoreReport
-
-SCORE_WORDS = {
-    "macro_f1": "macro-F1",
-    "macro_f1_positive": "macro-F1 positive",
-    "micro_f1_positive": "micro-F1 positive",
-    "accuracy": "accuracy",
-    "semeval2010": "SemEval-2010 official",
-}
 
 _SHORT_NAMES = {
     "macro_f1": "macro-F1",

@@ -98,6 +98,13 @@ def evaluate_missing(
             evaluate_run(open_trained(run.directory.path, weights, device), split=question.split)
 
 
+def stored_evaluation(run: Run, split: Split, weights: Weights = "best") -> dict[str, Any] | None:
+    """What `relclf evaluate` has stored, where it is of the epoch that counts and of the file that the config names."""
+    path = _evaluation(run, split, weights)
+    stored = _read(path) if path.is_file() else None
+    return stored if stored is not None and _fits(run, split, weights, stored) else None
+
+
 def measure(run: Run, question: Question) -> Measured:
     """The numbers of a run, all of them stored. Raises UserMistake where the score is not defined."""
     best, last = run.best, run.records[-1] if run.records else None
@@ -160,9 +167,11 @@ def _in_records(question: Question) -> bool:
 def _lacking(run: Run, question: Question, sentences: bool) -> Iterator[Weights]:
     """The weights whose evaluation is missing or of another epoch."""
     needs_file = sentences and not _predictions(run, question.split).is_file()
-    if needs_file or (not _in_records(question) and not _is_current(run, question.split, "best")):
+    if needs_file or (not _in_records(question) and stored_evaluation(run, question.split) is None):
         yield "best"
-    if not _in_records(question) and not _same_epoch(run) and not _is_current(run, question.split, "last"):
+    if _in_records(question) or _same_epoch(run):
+        return
+    if stored_evaluation(run, question.split, "last") is None:
         yield "last"
 
 
@@ -171,16 +180,11 @@ def _same_epoch(run: Run) -> bool:
     return run.best is not None and run.best.epoch == run.records[-1].epoch
 
 
-def _is_current(run: Run, split: Split, weights: Weights) -> bool:
-    path = _evaluation(run, split, weights)
-    return path.is_file() and _fits(run, split, weights, _read(path))
-
-
 def _fits(run: Run, split: Split, weights: Weights, stored: dict[str, Any]) -> bool:
     """Whether an evaluation is of the epoch that counts, on the file that the run's config names."""
     record = run.best if weights == "best" else run.records[-1]
     data = run.config.data
-    name = split if split == "test" or isinstance(data.dev, Path) else "train"
+    name = split if isinstance(getattr(data, split), Path) else "train"
     return record is not None and (stored.get("epoch"), stored.get("sha256")) == (
         record.epoch,
         getattr(data.sha256, name),

@@ -91,6 +91,17 @@ def diagnose_run(
     yield from _in_turn([trained, *_probe_steps(material, probes, budget, str(run.config))], budget)
 
 
+def diagnose_files(path: Path) -> Answer:
+    """What a run's records, dev predictions and config say: all checks that need neither data nor a training.
+
+    Raises UserMistake where it is no run, or its files are broken.
+    """
+    run = open_run(path)
+    config, records = load_config(run.config), read_records(run.records)
+    said = _records(run, config, records, open_network(run, config))
+    return [*said, *config_findings(config, path=str(run.config))]
+
+
 class _Spent(Exception):
     """The budget is spent."""
 

@@ -18,12 +18,13 @@ from relclf.example import Example
 from relclf.prediction.ensemble import check_members, check_same_split, together
 from relclf.prediction.opening import OpenedRun
 from relclf.prediction.outputs import check_output, opened_output
-from relclf.runs.files import write_json, write_text
+from relclf.runs.files import write_json
 from relclf.scoring.calibration import Reliability, probabilities, reliability
 from relclf.scoring.report import ScoreReport, score_report
 from relclf.training.checkpoint import checkpoint_epoch
 from relclf.training.corpus import check_hash, read_labelled, unknown_note
 from relclf.training.device import TO_SCORE, memory_explained
+from relclf.training.devset import write_scored
 from relclf.training.evaluation import Evaluation, LabelledSet, counts, evaluate, labelled_set
 
 
@@ -221,8 +222,10 @@ def _reliability(
     return reliability(evaluation.scores, evaluation.predicted, labelled.gold, temperature, samples)
 
 
-def split_examples(opened: OpenedRun, split: str) -> tuple[Path, str, list[Example], list[str]]:
-    """The file of a split, its SHA-256, its examples, and notes on them."""
+def split_examples(
+    opened: OpenedRun, split: str, *, offsets: bool = False
+) -> tuple[Path, str, list[Example], list[str]]:
+    """The file of a split, its SHA-256, its examples (with their text where `offsets` is set), and notes on them."""
     config = opened.network.config
     data = config.data
     if split not in ("test", "dev"):
@@ -231,15 +234,17 @@ def split_examples(opened: OpenedRun, split: str) -> tuple[Path, str, list[Examp
         if data.test is None and data.fold is None:
             raise UserMistake(f"{opened.run.config}: names no data.test. Give a file with --data.")
         if isinstance(data.test, Path):
-            return data.test, check_hash(config, "test", data.test), *read_labelled(data.test, config, "test")
+            hashed = check_hash(config, "test", data.test)
+            return data.test, hashed, *read_labelled(data.test, config, "test", offsets=offsets)
     elif data.all_data:
         raise UserMistake(
             "--split dev: this run was trained on dev too (data.all_data). Give a file with --data."
         )
     elif isinstance(data.dev, Path):
-        return data.dev, check_hash(config, "dev", data.dev), *read_labelled(data.dev, config, "dev")
+        hashed = check_hash(config, "dev", data.dev)
+        return data.dev, hashed, *read_labelled(data.dev, config, "dev", offsets=offsets)
     sha256 = check_hash(config, "train", data.train)
-    examples, notes = read_labelled(data.train, config, "train")
+    examples, notes = read_labelled(data.train, config, "train", offsets=offsets)
     splits = split_train(examples, data)
     return data.train, sha256, splits.test if split == "test" else splits.dev, notes
 
@@ -259,11 +264,6 @@ def _store(opened: OpenedRun, result: RunEvaluation, other_file: bool) -> None:
     """
     opened.run.evaluations.mkdir(exist_ok=True)
     name = f"{result.file.stem}-{result.sha256[:8]}" if other_file else result.split
-    names = result.labelled.relations.names
-    said = zip(result.labelled.ids, result.labelled.gold, result.evaluation.predicted, strict=True)
-    lines = (
-        json.dumps({"id": i, "gold": names[gold], "relation": names[predicted]}, ensure_ascii=False) + "\n"
-        for i, gold, predicted in said
-    )
-    write_text(opened.run.evaluations / f"{name}.{result.weights}.jsonl", "".join(lines))
+    said = opened.run.evaluations / f"{name}.{result.weights}.jsonl"
+    write_scored(said, result.labelled, result.evaluation)
     write_json(opened.run.evaluations / f"{name}.{result.weights}.json", result.to_json())

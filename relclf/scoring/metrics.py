@@ -13,7 +13,15 @@ Counts = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 Values = NDArray[np.float64]
 
-SCORE_NAMES = ("macro_f1", "macro_f1_positive", "micro_f1_positive", "accuracy", "semeval2010")
+SCORE_WORDS = {
+    "macro_f1": "macro-F1",
+    "macro_f1_positive": "macro-F1 positive",
+    "micro_f1_positive": "micro-F1 positive",
+    "accuracy": "accuracy",
+    "semeval2010": "SemEval-2010 official",
+}
+"""Each score as people read it."""
+SCORE_NAMES = tuple(SCORE_WORDS)
 
 
 @dataclass(frozen=True, slots=True)

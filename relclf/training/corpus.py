@@ -66,9 +66,14 @@ def read_corpus(config: ExperimentConfig) -> Corpus:
     return Corpus(train, None if data.all_data else dev, relations, tuple(notes))
 
 
-def read_labelled(path: Path, config: ExperimentConfig, name: str) -> tuple[list[Example], list[str]]:
-    """The examples of a file, each with a relation and no longer than max_length, and notes on those of `name`."""
-    loaded = load_examples(path, reading_of(config), offsets=False)
+def read_labelled(
+    path: Path, config: ExperimentConfig, name: str, *, offsets: bool = False
+) -> tuple[list[Example], list[str]]:
+    """The examples of a file, each with a relation and no longer than max_length, and notes on those of `name`.
+
+    With `offsets` they keep their text, where the file has one.
+    """
+    loaded = load_examples(path, reading_of(config), offsets=offsets)
     examples: list[Example] = []
     cut = 0
     rewriting = Rewriting.of(config.encoding)

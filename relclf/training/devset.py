@@ -60,16 +60,17 @@ def check_monitor(monitor: str, relations: RelationSet) -> None:
         raise _undefined(monitor)
 
 
-def write_dev_predictions(path: Path, dev: LabelledSet, evaluation: Evaluation) -> None:
-    """One JSON line a dev sentence: id, gold, predicted relation, and the scores in relation order."""
-    names = dev.relations.names
+def write_scored(path: Path, labelled: LabelledSet, evaluation: Evaluation) -> None:
+    """One JSON line a sentence: id, gold, predicted relation, and the scores in relation order."""
+    names = labelled.relations.names
     rounded = np.round(evaluation.scores.astype(np.float64), 6).tolist()
+    columns = (labelled.ids, labelled.gold, evaluation.predicted, rounded)
     lines = (
         json.dumps(
             {"id": i, "gold": names[gold], "relation": names[predicted], "scores": scores},
             ensure_ascii=False,
         )
-        for i, gold, predicted, scores in zip(dev.ids, dev.gold, evaluation.predicted, rounded, strict=True)
+        for i, gold, predicted, scores in zip(*columns, strict=True)
     )
     write_text(path, "".join(line + "\n" for line in lines))
 

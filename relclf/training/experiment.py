@@ -40,7 +40,7 @@ from relclf.training.device import (
     prepare_torch,
     resident,
 )
-from relclf.training.devset import check_monitor, write_dev_predictions
+from relclf.training.devset import check_monitor, write_scored
 from relclf.training.evaluation import LabelledSet, evaluate, labelled_set
 from relclf.training.interruption import StopRequest
 from relclf.training.loop import POLLED_UPDATES, LoopInputs, NotFinite, run_epochs
@@ -354,7 +354,7 @@ def _settle(experiment: Experiment, checkpoint: str) -> list[str]:
         model = copy.deepcopy(state.model)
         load_weights(best_path, model, weights_for_use(read_checkpoint(best_path)[0]))
         evaluation = evaluate(model, inputs.dev.dataset, inputs.objective)
-        write_dev_predictions(run.dev_predictions, inputs.dev, evaluation)
+        write_scored(run.dev_predictions, inputs.dev, evaluation)
     else:
         run.dev_predictions.unlink(missing_ok=True)
     return notes

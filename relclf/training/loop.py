@@ -33,7 +33,7 @@ from relclf.training.checkpoint import (
     save_weights,
 )
 from relclf.training.device import TO_TRAIN, filters_in, memory_explained, products_in
-from relclf.training.devset import DevScores, score_dev, write_dev_predictions
+from relclf.training.devset import DevScores, score_dev, write_scored
 from relclf.training.evaluation import LabelledSet
 from relclf.training.interruption import StopRequest
 from relclf.training.optimizers import (
@@ -313,7 +313,7 @@ def end_epoch(inputs: LoopInputs, state: TrainingState, progress: EpochProgress)
     record, dev = complete_epoch(inputs, state, progress)
     best = best_record(state.records, inputs.config.training.monitor, state.best_from)
     if best is record and dev is not None and inputs.dev is not None:
-        write_dev_predictions(inputs.run.dev_predictions, inputs.dev, dev.evaluation)
+        write_scored(inputs.run.dev_predictions, inputs.dev, dev.evaluation)
     if inputs.config.training.keep == "all":
         with weights_lent(state.average, state.model):
             save_weights(inputs.run.epoch_weights(record.epoch), state.model, record.epoch)

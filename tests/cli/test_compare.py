@@ -8,10 +8,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from relclf.cli.app import app
+from relclf.training.experiment import start
 from tests.cli.test_start import imported_by
 from tests.cli.test_train import CONFIG
 from tests.comparison.runs import GOLD, write_group, write_run, write_sweep
-from tests.tiny import write_tiny_corpus
+from tests.tiny import tiny_config, write_tiny_corpus
 
 GOOD, FAIR = [0.81, 0.82, 0.83, 0.84, 0.85], [0.71, 0.72, 0.73, 0.74, 0.75]
 
@@ -179,6 +180,17 @@ def test_a_mistake_is_explained_with_exit_code_2(here: Path, arguments: list[str
     result = run(*arguments)
     assert (result.exit_code, result.stdout) == (2, "")
     assert message in result.stderr
+
+
+def test_a_test_set_that_is_a_share_of_train_is_evaluated_once(tmp_path: Path) -> None:
+    for seed in (1, 2):
+        config = tiny_config(tmp_path, data__test=0.3, seed=seed, training__max_epochs=1)
+        list(start(config, "", tmp_path, tmp_path / "runs" / str(seed)).epochs())
+    assert run(tmp_path / "runs").exit_code == 0
+    kept = tmp_path / "runs" / "1" / "evaluations" / "test.best.json"
+    before = kept.stat().st_mtime_ns
+    assert run(tmp_path / "runs").exit_code == 0
+    assert kept.stat().st_mtime_ns == before
 
 
 def test_bare_files_are_compared_and_json_has_the_p_value(tmp_path: Path) -> None:

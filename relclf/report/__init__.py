@@ -1,0 +1,1 @@
+"""Shows what runs did: charts for pages, papers and terminals."""
