@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from relclf.cli.formatting import loss, norm, percent, shell_path, short_count, small, sparkline
+from relclf.cli.terminal_chart import run_chart
 from relclf.config.schema import ExperimentConfig
 from relclf.relations import printable
 from relclf.runs.records import EpochRecord, best_record, reached_95
@@ -138,6 +139,13 @@ class TrainingTable:
         self._console.print(
             Text("train macro-F1: of the epoch's own predictions, with dropout, weights moving", "dim")
         )
+
+
+def curves(experiment: Experiment, console: Console, most_lines: int | None = None) -> list[Text]:
+    """Loss and macro-F1 of the epochs so far, as lines that fit the console."""
+    records = experiment.state.records
+    best = best_record(records, experiment.inputs.config.training.monitor, experiment.state.best_from)
+    return run_chart(records, best if experiment.inputs.dev else None, console, most_lines)
 
 
 def header_lines(experiment: Experiment) -> list[str]:
