@@ -180,11 +180,13 @@ def _vector_lines(experiment: Experiment) -> list[str]:
     if use is None:
         return []
     ways = ", ".join(f"{count:,} {name}" for name, count in use.matches.items())
-    kept = "packed in the run" if experiment.inputs.config.encoding.pack_vectors else "kept by reference"
+    encoding = experiment.inputs.config.encoding
+    kept = "packed in the run" if encoding.pack_vectors else "kept by reference"
+    spelled = " · n-grams for the others" if encoding.missing_vectors == "ngrams" else ""
     twice = f" · {use.duplicates:,} twice in the file, the first counts" if use.duplicates else ""
     return [
         f"words  {use.found:,} of {use.words:,} have vectors, {percent(use.coverage)} % of tokens"
-        f"{f' ({ways})' if ways else ''}{twice} · {kept}"
+        f"{f' ({ways})' if ways else ''}{twice}{spelled} · {kept}"
     ]
 
 
