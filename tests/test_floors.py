@@ -27,6 +27,7 @@ FLOORS = {
     "diagnosis": 4,
     "comparison": 4,
     "report": 4,
+    "exports": 4,
     "replay": 4,
     "cli": 5,
     "__main__": 5,

@@ -9,6 +9,7 @@ from relclf.cli.compare import compare
 from relclf.cli.convert import convert
 from relclf.cli.diagnose import diagnose
 from relclf.cli.evaluate import evaluate
+from relclf.cli.export import export
 from relclf.cli.init import init
 from relclf.cli.inspect import inspect
 from relclf.cli.plot import plot
@@ -41,6 +42,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "sweep": sweep,
     "evaluate": evaluate,
     "predict": predict,
+    "export": export,
     "runs": runs,
     "stop": stop,
     "score": score,

@@ -43,6 +43,11 @@ def tokenize(
     return tuple([text[start:end] for start, end in offsets]), tuple(offsets), first, second
 
 
+def token_pattern(tokenizer: str) -> str:
+    """The regular expression of a token, in the syntax of Python's `re`."""
+    return _pattern(tokenizer, False).pattern
+
+
 @cache
 def _pattern(tokenizer: str, ascii_only: bool) -> re.Pattern[str]:
     """A token: what words-2 says of combining marks and joiners makes no difference in ASCII."""

@@ -48,6 +48,7 @@ class Cnn(nn.Module):
         self._config = config
         self._unscored = unscored
         self._activation = ACTIVATIONS[config.activation]
+        self.positions = positions
         self._inside = positions // 2
         """The position id of a mention's own tokens."""
 

@@ -25,7 +25,7 @@ def mention_vectors(words: Tensor, batch: Batch, inside: int) -> Tensor:
 
 def mention_means(words: Tensor, batch: Batch, inside: int) -> Tensor:
     """The mean vector of each mention alone, (batch, 2, width): of the head, then of the tail."""
-    return mention_vectors(words, batch, inside).view(len(words), 2, 3, -1)[:, :, 0]
+    return mention_vectors(words, batch, inside).view(words.shape[0], 2, 3, -1)[:, :, 0]
 
 
 def _shares(mention: Tensor, mask: Tensor, dtype: torch.dtype) -> Tensor:

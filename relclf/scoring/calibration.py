@@ -40,7 +40,7 @@ class CalibrationError:
     bins: tuple[Bin, ...]
 
 
-def probabilities(scores: NDArray[np.float32], temperature: float = 1.0) -> Shares:
+def probabilities(scores: NDArray[np.floating[Any]], temperature: float = 1.0) -> Shares:
     """Softmax of scores / temperature over the last axis, in float64. scores: (sentences, relations)."""
     shifted = (scores.astype(np.float64) - scores.max(axis=1, keepdims=True)) / temperature
     exponentials: Shares = np.exp(shifted)
