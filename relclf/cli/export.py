@@ -48,7 +48,7 @@ def export(
         bool, typer.Option("--force", help="Replace the files of an export that is there.")
     ] = False,
 ) -> None:
-    """Write a run for another tool: CSV, model card, ONNX, TensorBoard.
+    """Write a run as CSV, model card, ONNX or TensorBoard events.
 
     Nothing in the run changes.
     """
