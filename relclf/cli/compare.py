@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from relclf.cli import completion
 from relclf.cli.score import Scorer
 from relclf.errors import UserMistake
 
@@ -21,6 +22,7 @@ def compare(
             metavar="RUN|FOLDER|SWEEP",
             help="Runs, folders of runs, variants of a sweep, or one sweep; with --predictions KEY A B.",
             show_default=False,
+            autocompletion=completion.runs,
         ),
     ],
     split: Annotated[

@@ -5,14 +5,12 @@ from typing import Annotated
 
 import typer
 
-ConfigArgument = Annotated[Path, typer.Argument(metavar="CONFIG", help="The config file (YAML).")]
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        metavar="KEY=VALUE",
-        help="Override a key, such as training.optimizer.lr=0.01; repeatable, a later one wins.",
-    ),
+from relclf.cli import completion
+from relclf.cli.options import SetOption
+
+ConfigArgument = Annotated[
+    Path,
+    typer.Argument(metavar="CONFIG", help="The config file (YAML).", autocompletion=completion.configs),
 ]
 
 

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from relclf.cli import completion
 from relclf.cli.formatting import shell_path
+from relclf.cli.options import SetOption
 from relclf.errors import UserMistake
 from relclf.relations import printable
 
@@ -29,12 +31,14 @@ EXIT_FOUND = 3
 def diagnose(
     target: Annotated[
         Path | None,
-        typer.Argument(metavar="CONFIG|RUN", help="A config file, or a run directory.", show_default=False),
+        typer.Argument(
+            metavar="CONFIG|RUN",
+            help="A config file, or a run directory.",
+            show_default=False,
+            autocompletion=completion.configs_and_runs,
+        ),
     ] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the config; repeatable."),
-    ] = None,
+    set_: SetOption = None,
     probes: Annotated[
         str,
         typer.Option(

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from relclf.cli import completion
+
 if TYPE_CHECKING:
     from relclf.prediction.evaluating import RunEvaluation
     from relclf.prediction.folds import FoldsEvaluation
@@ -13,7 +15,12 @@ if TYPE_CHECKING:
 
 
 def evaluate(
-    run: Annotated[Path, typer.Argument(help="The run directory, or the folder of a cross-validation.")],
+    run: Annotated[
+        Path,
+        typer.Argument(
+            help="The run directory, or the folder of a cross-validation.", autocompletion=completion.runs
+        ),
+    ],
     data: Annotated[Path | None, typer.Option(help="A labelled file in any readable format.")] = None,
     format_: Annotated[
         str,
@@ -25,7 +32,12 @@ def evaluate(
     ] = None,
     with_: Annotated[
         list[Path] | None,
-        typer.Option("--with", metavar="RUN", help="Average with the probabilities of this run; repeatable."),
+        typer.Option(
+            "--with",
+            metavar="RUN",
+            help="Average with the probabilities of this run; repeatable.",
+            autocompletion=completion.runs,
+        ),
     ] = None,
     weights: Annotated[str, typer.Option(metavar="best|last", help="Which epoch's weights.")] = "best",
     predictions: Annotated[Path | None, typer.Option(help="Also write a JSON line a sentence here.")] = None,

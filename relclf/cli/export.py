@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from relclf.cli import completion
+
 if TYPE_CHECKING:
     from relclf.exports.writing import Export
     from relclf.runs.directory import RunDirectory
@@ -21,7 +23,7 @@ class Target(StrEnum):
 
 
 def export(
-    run: Annotated[Path, typer.Argument(help="The run directory.")],
+    run: Annotated[Path, typer.Argument(help="The run directory.", autocompletion=completion.runs)],
     to: Annotated[
         Target,
         typer.Option(

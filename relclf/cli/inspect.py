@@ -5,18 +5,20 @@ from typing import Annotated
 
 import typer
 
-from relclf.cli.options import CharsetOption, FormatOption
+from relclf.cli import completion
+from relclf.cli.options import CharsetOption, FormatOption, SetOption
 
 
 def inspect(
     data: Annotated[
         Path,
-        typer.Argument(metavar="CONFIG|FILE", help="A config (.yaml), or a file of sentences."),
+        typer.Argument(
+            metavar="CONFIG|FILE",
+            help="A config (.yaml), or a file of sentences.",
+            autocompletion=completion.configs,
+        ),
     ],
-    overrides: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the config; repeatable."),
-    ] = None,
+    overrides: SetOption = None,
     format: FormatOption = "auto",
     charset: CharsetOption = "utf-8",
     tokenizer: Annotated[

@@ -4,6 +4,17 @@ from typing import Annotated
 
 import typer
 
+from relclf.cli import completion
+
+SetOption = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="Override a key of the config; repeatable, a later one wins.",
+        autocompletion=completion.settings,
+    ),
+]
 FormatOption = Annotated[
     str,
     typer.Option(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from relclf.cli import completion
 from relclf.cli.options import CharsetOption
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(help="The run directory.")],
+    run: Annotated[Path, typer.Argument(help="The run directory.", autocompletion=completion.runs)],
     input_: Annotated[
         str,
         typer.Argument(
@@ -49,7 +50,12 @@ def predict(
     ] = None,
     with_: Annotated[
         list[Path] | None,
-        typer.Option("--with", metavar="RUN", help="Average with the probabilities of this run; repeatable."),
+        typer.Option(
+            "--with",
+            metavar="RUN",
+            help="Average with the probabilities of this run; repeatable.",
+            autocompletion=completion.runs,
+        ),
     ] = None,
     weights: Annotated[str, typer.Option(metavar="best|last", help="Which epoch's weights.")] = "best",
     no_calibration: Annotated[

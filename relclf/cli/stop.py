@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from relclf.cli import completion
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
@@ -14,7 +16,12 @@ if TYPE_CHECKING:
 
 def stop(
     runs: Annotated[
-        list[Path], typer.Argument(metavar="RUN", help="Run directories, trained with training.keep=all.")
+        list[Path],
+        typer.Argument(
+            metavar="RUN",
+            help="Run directories, trained with training.keep=all.",
+            autocompletion=completion.runs,
+        ),
     ],
     on: Annotated[
         str,
@@ -24,7 +31,10 @@ def stop(
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="Also replay each run's own rule, changed like this."
+            "--set",
+            metavar="KEY=VALUE",
+            help="Also replay each run's own rule, changed like this.",
+            autocompletion=completion.settings,
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, mps.")] = "auto",

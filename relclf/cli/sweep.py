@@ -5,6 +5,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from relclf.cli import completion
+
 if TYPE_CHECKING:
     from relclf.sweeps.engines import Engine
     from relclf.sweeps.plan import Plan
@@ -12,7 +14,14 @@ if TYPE_CHECKING:
 
 
 def sweep(
-    file: Annotated[Path, typer.Argument(metavar="SWEEP", help="The sweep's YAML file, see docs/sweeps.md.")],
+    file: Annotated[
+        Path,
+        typer.Argument(
+            metavar="SWEEP",
+            help="The sweep's YAML file, see docs/sweeps.md.",
+            autocompletion=completion.configs,
+        ),
+    ],
     name: Annotated[
         str | None, typer.Option(metavar="NAME", help="The sweep's folder. [default: the file's name]")
     ] = None,

@@ -9,6 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from relclf.cli import completion
+from relclf.cli.options import SetOption
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -16,15 +19,16 @@ if TYPE_CHECKING:
 
 
 def train(
-    config: Annotated[Path | None, typer.Option("--config", "-c", help="The experiment's YAML file.")] = None,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Override a key of the config; repeatable."),
+    config: Annotated[
+        Path | None,
+        typer.Option("--config", "-c", help="The experiment's YAML file.", autocompletion=completion.configs),
     ] = None,
+    set_: SetOption = None,
     run: Annotated[Path | None, typer.Option(help="The run directory to make.")] = None,
     runs_dir: Annotated[Path, typer.Option(help="Where runs get a name and a number.")] = Path("runs"),
     resume: Annotated[
-        list[Path] | None, typer.Option(metavar="RUN", help="Go on with this run; repeatable.")
+        list[Path] | None,
+        typer.Option(metavar="RUN", help="Go on with this run; repeatable.", autocompletion=completion.runs),
     ] = None,
     from_: Annotated[
         str, typer.Option("--from", metavar="last|previous|best", help="The checkpoint to resume from.")
