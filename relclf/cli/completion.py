@@ -85,8 +85,7 @@ def _leaves(section: "SectionKeys", prefix: str) -> "Iterator[tuple[str, Key]]":
 
 def _values(key: "Key") -> list[str]:
     """The values that a key is known to take; of one that takes many, its default."""
-    if names := key.choices or key.variants:
-        return [*names]
-    if "true or false" in key.allowed:
-        return ["true", "false"]
+    values = [*(key.choices or key.variants), *(["true", "false"] if "true or false" in key.allowed else ())]
+    if values:
+        return values
     return [json.dumps(key.default)] if isinstance(key.default, int | float) else []

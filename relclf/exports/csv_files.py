@@ -4,10 +4,12 @@ import csv
 import io
 from collections.abc import Iterable, Sequence
 from dataclasses import fields
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from relclf.errors import UserMistake
 from relclf.exports.stored import relation_counts, state_notes, stored_evaluations, stored_lines
 from relclf.exports.writing import Export
 from relclf.runs.calibration import Calibration, read_calibration
@@ -29,15 +31,14 @@ def csv_export(run: RunDirectory, calibrated: bool = True) -> Export:
     evaluations = stored_evaluations(run)
     table.add("scores.csv", _SCORE_COLUMNS, _scores(evaluations))
     notes = list(state_notes(run))
-    if run.dev_predictions.exists():
-        notes += _add_dev(table, run, read_calibration(run, "best") if calibrated else None)
-    for name in evaluations:
-        path = run.evaluations / f"{name}.jsonl"
+    sources = {"dev": (run.dev_predictions, "best")}
+    sources |= {n: (run.evaluations / f"{n}.jsonl", each["weights"]) for n, each in evaluations.items()}
+    for name, (path, weights) in sources.items():
         if path.exists():
-            keys = ("id", "gold", "relation")
-            hint = f"relclf evaluate {run.path} writes it anew."
-            lines = ([line[key] for key in keys] for line in stored_lines(path, keys, hint))
-            table.add(f"predictions.{name}.csv", keys, lines)
+            calibration = read_calibration(run, weights) if calibrated else None
+            table.add(f"predictions.{name}.csv", *_predictions(path, run, calibration))
+            if calibration:
+                notes.append(f"predictions.{name}.csv: calibrated probabilities")
     if not evaluations:
         notes.append(f"the run has no evaluation yet: relclf evaluate {run.path} makes one")
     if table.marked:
@@ -57,24 +58,26 @@ def _scores(evaluations: dict[str, dict[str, Any]]) -> Iterable[Sequence[Any]]:
             yield [*first, name, *(score[key] for key in _SCORE_COLUMNS[5:])]
 
 
-def _add_dev(table: "_Tables", run: RunDirectory, calibration: Calibration | None) -> list[str]:
-    """What the best epoch says of dev, with every relation's probability; returns what is to be said of it."""
-    keys = ("id", "gold", "relation", "scores")
-    lines = list(
-        stored_lines(run.dev_predictions, keys, f"relclf train --resume {run.path} may write it anew.")
-    )
+def _predictions(
+    path: Path, run: RunDirectory, calibration: Calibration | None
+) -> tuple[Sequence[str], Iterable[Sequence[Any]]]:
+    """The columns and rows of a file of predictions, with every relation's probability where it has scores."""
+    keys = ("id", "gold", "relation")
+    lines = list(stored_lines(path, keys, f"relclf evaluate {run.path} writes evaluations anew."))
+    said = [[line[key] for key in keys] for line in lines]
+    if not all("scores" in line for line in lines):
+        return keys, said
     relations = list(relation_counts(run)[0])
-    scores = np.array([line["scores"] for line in lines], dtype=np.float64).reshape(-1, len(relations))
-    shares = np.round(probabilities(scores, calibration.temperature if calibration else 1.0), 6).tolist()
-    table.add(
-        "predictions.dev.csv",
-        ("id", "gold", "relation", "probability", *(f"p({name})" for name in relations)),
-        (
-            [line["id"], line["gold"], line["relation"], row[relations.index(line["relation"])], *row]
-            for line, row in zip(lines, shares, strict=True)
-        ),
-    )
-    return ["predictions.dev.csv has calibrated probabilities"] if calibration else []
+    try:
+        scores = np.array([line["scores"] for line in lines], dtype=np.float64).reshape(
+            len(lines), len(relations)
+        )
+        shares = probabilities(scores, calibration.temperature if calibration else 1.0).round(6).tolist()
+        best = [row[relations.index(line["relation"])] for line, row in zip(lines, shares, strict=True)]
+    except (ValueError, TypeError) as error:
+        raise UserMistake(f"{path}: not the predictions of this run ({error}).") from None
+    columns = (*keys, "probability", *(f"p({name})" for name in relations))
+    return columns, [[*a, b, *row] for a, b, row in zip(said, best, shares, strict=True)]
 
 
 class _Tables:

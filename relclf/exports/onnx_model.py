@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 from relclf.data.tokenization import token_pattern
 from relclf.encoding.batches import Batch
-from relclf.encoding.rewriting import MARKERS, MASKS
+from relclf.encoding.rewriting import MARKERS, MASKS, TYPED_MASKS
 from relclf.encoding.vocabulary import PAD_ID
 from relclf.errors import Failure, UserMistake
 from relclf.exports.writing import Export
@@ -90,13 +90,21 @@ def _described(opened: OpenedRun, calibration: Calibration | None) -> dict[str, 
         "inputs": list(INPUTS),
         "tokenizer": {"name": encoding.tokenizer, "pattern": token_pattern(encoding.tokenizer)},
         "span": encoding.span,
-        "masks": MASKS if encoding.mask_mentions else None,
+        "masks": _masks(encoding.mask_mentions),
+        "as_spelt": list(TYPED_MASKS.values()),
         "markers": MARKERS if encoding.markers else None,
         "max_length": encoding.max_length,
         "too_long": encoding.too_long,
         "max_distance": encoding.max_distance,
         **network.vocabulary.to_json(),
     }
+
+
+def _masks(mask_mentions: bool | str) -> dict[str, str] | None:
+    """What stands for each token of a mention, with "{type}" where its type does."""
+    if mask_mentions == "types":
+        return {role: f"{mask}{{type}}]" for role, mask in TYPED_MASKS.items()}
+    return MASKS if mask_mentions else None
 
 
 def _model_bytes(model: Cnn, described: dict[str, Any]) -> bytes:

@@ -39,8 +39,8 @@ def test_the_records_come_back_with_every_bit(hostile_run: Path) -> None:
 def test_the_predictions_are_those_of_the_run_with_calibrated_probabilities(hostile_run: Path) -> None:
     copy = shutil.copytree(hostile_run, hostile_run.with_name("evaluated on dev"))
     run, opened = RunDirectory(copy), open_trained(copy)
-    made = csv_export(run)
     dev = evaluate_run(opened, split="dev")
+    made = csv_export(run)
     calibration = read_calibration(run, "best")
     assert calibration is not None
     names = opened.network.relations.names
@@ -52,9 +52,17 @@ def test_the_predictions_are_those_of_the_run_with_calibrated_probabilities(host
         assert row["relation"] == names[shares.argmax()]
         assert row["probability"] == pytest.approx(shares.max(), abs=2e-6)
         assert [row[f"p({name})"] for name in names] == pytest.approx(shares.tolist(), abs=2e-6)
-    assert "predictions.dev.csv has calibrated probabilities" in made.notes
-    kept = (hostile_run / "evaluations" / "test.best.jsonl").read_text(encoding="utf-8").splitlines()
-    assert read(made.files["predictions.test.best.csv"]) == [json.loads(line) for line in kept]
+    assert "predictions.dev.csv: calibrated probabilities" in made.notes
+    assert made.files["predictions.dev.best.csv"] == made.files["predictions.dev.csv"]
+
+
+def test_an_evaluation_of_an_older_relclf_has_no_probabilities(hostile_run: Path, tmp_path: Path) -> None:
+    copy = Path(shutil.copytree(hostile_run, tmp_path / "run"))
+    path = copy / "evaluations" / "test.best.jsonl"
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    older = [{key: line[key] for key in ("id", "gold", "relation")} for line in lines]
+    path.write_text("".join(json.dumps(line) + "\n" for line in older), encoding="utf-8")
+    assert read(csv_export(RunDirectory(copy)).files["predictions.test.best.csv"]) == older
 
 
 def test_the_scores_have_their_intervals_and_signatures(hostile_run: Path) -> None:
@@ -93,6 +101,11 @@ def test_a_run_without_evaluations_says_how_to_make_one(hostile_run: Path, tmp_p
             "predictions.dev.jsonl:1: must be an object with id, gold, relation",
         ),
         ("predictions.dev.jsonl", "{", "predictions.dev.jsonl: cannot be read"),
+        (
+            "predictions.dev.jsonl",
+            '{"id": "1", "gold": "none", "relation": "none", "scores": [1]}\n',
+            "predictions.dev.jsonl: not the predictions of this run",
+        ),
         ("evaluations/test.best.json", "{}", "test.best.json: not an evaluation"),
         ("evaluations/test.best.jsonl", "\xff", "test.best.jsonl: cannot be read"),
         ("records.jsonl", "nonsense\n", "records.jsonl:1: not an epoch record"),

@@ -20,7 +20,7 @@ from relclf.prediction.predictor import load
 from relclf.runs.calibration import Calibration, checkpoint_sha256, write_calibration
 from relclf.training.evaluation import evaluate
 from relclf.training.experiment import start, train
-from tests.tiny import tiny_config
+from tests.tiny import tiny_config, write_tiny_corpus
 
 PROJECT = Path(__file__).resolve().parents[2]
 PAGE = (PROJECT / "docs" / "exports.md").read_text(encoding="utf-8")
@@ -32,13 +32,13 @@ NETWORKS: dict[str, dict[str, Any]] = {
         "model__activation": "relu",
     },
     "attention with ranking loss": {"model__name": "attention_cnn", "training__loss": {"name": "ranking"}},
-    "gelu, four windows, mentions, hidden": {
+    "gelu, four windows, mentions, hidden, no positions": {
         "model__activation": "gelu",
         "model__windows": [2, 3, 4, 5],
         "model__mention_features": True,
         "model__hidden": 7,
+        "model__position_dim": 0,
     },
-    "without positions": {"model__position_dim": 0},
 }
 
 
@@ -103,7 +103,7 @@ def test_it_is_valid_describes_itself_and_tells_no_path(tmp_path: Path) -> None:
     assert content == onnx_export(opened, None).files["model.onnx"]
 
 
-def predict_of_the_page(folder: Path, sentences: list[tuple[str, list[int], list[int]]]) -> Any:
+def predict_of_the_page(folder: Path, sentences: list[tuple[Any, ...]]) -> Any:
     """What the page's own code gives; it uses nothing of relclf."""
     code = PAGE.split("```python\n")[1].split("```")[0]
     assert "relclf" not in code
@@ -119,9 +119,14 @@ def span(mention: dict[str, int]) -> list[int]:
 @pytest.mark.parametrize(
     "encoding",
     [
-        {},
-        {"span": 1, "markers": True},
-        {"mask_mentions": True, "span": 0},
+        {"mask_mentions": "types", "span": 1, "markers": True},
+        {
+            "mask_mentions": True,
+            "span": 0,
+            "tokenizer": "characters-1",
+            "lowercase": False,
+            "max_distance": 2,
+        },
         {
             "markers": True,
             "max_length": 9,
@@ -129,13 +134,16 @@ def span(mention: dict[str, int]) -> list[int]:
             "tokenizer": "words-1",
             "fold_digits": False,
         },
-        {"tokenizer": "characters-1", "lowercase": False, "max_distance": 2},
     ],
     ids=str,
 )
 def test_sentences_encoded_as_the_page_says_get_the_probabilities_of_predict(
     tmp_path: Path, encoding: dict[str, Any]
 ) -> None:
+    corpus, types = write_tiny_corpus(tmp_path), {"head": "Thing1", "tail": "thing2"}
+    named = {f"{role}_type": name for role, name in types.items()}
+    records = [json.loads(line) | named for line in corpus.read_text(encoding="utf-8").splitlines()]
+    corpus.write_text("".join(json.dumps(record) + "\n" for record in records), encoding="utf-8")
     opened = trained(tmp_path, **{f"encoding__{key}": value for key, value in encoding.items()})
     calibration = Calibration(1.7, 1, checkpoint_sha256(opened.run, "best") or "", "", {})
     write_calibration(opened.run, "best", calibration)
@@ -146,9 +154,12 @@ def test_sentences_encoded_as_the_page_says_get_the_probabilities_of_predict(
         "flood storm",
     ]
     spans = [([4, 9], [28, 34]), ([22, 27], [13, 18]), ([0, 5], [6, 11])]
-    sentences = [{"text": t, "head": h, "tail": tail} for t, (h, tail) in zip(texts, spans, strict=True)]
+    sentences = [
+        {"text": t, "head": head, "tail": tail, **named} for t, (head, tail) in zip(texts, spans, strict=True)
+    ]
     ours = load(opened.run.path).predict(sentences)
-    theirs = predict_of_the_page(tmp_path / "onnx", [(s["text"], s["head"], s["tail"]) for s in sentences])
+    given = [(text, head, tail, types) for text, (head, tail) in zip(texts, spans, strict=True)]
+    theirs = predict_of_the_page(tmp_path / "onnx", given)
     for mine, other in zip(ours, theirs, strict=True):
         assert other == pytest.approx(mine.probabilities, abs=2e-6)
 
