@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from relclf.cli import completion
 from relclf.errors import UserMistake
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def plot(
             metavar="RUN|FOLDER|SWEEP",
             help="Runs, folders of runs, variants of a sweep, or one sweep, as in relclf compare.",
             show_default=False,
+            autocompletion=completion.runs,
         ),
     ],
     output: Annotated[

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from relclf.cli import completion
 from relclf.errors import UserMistake
 
 
@@ -15,6 +16,7 @@ def report(
             metavar="RUN|FOLDER|SWEEP",
             help="A run; or several, folders of runs, or a sweep, as for relclf compare.",
             show_default=False,
+            autocompletion=completion.runs,
         ),
     ],
     output: Annotated[
