@@ -3,8 +3,8 @@
     python -m benchmarks.pages RUN [--sentences 100000]
 
 The first row is the page as it is, where both evaluations are there; `--sentences` adds rows with the sentences of the
-run's first split repeated to so many. All is in CPU-seconds: making without the imports, opening and searching of the page's
-process in a headless Chromium, medians of five. Needs playwright.
+run's first split repeated to so many. All is in CPU-seconds: making without the imports, opening and searching of the
+page's process in a headless Chromium, medians of five. Needs playwright.
 """
 
 import argparse
