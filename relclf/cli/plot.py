@@ -11,6 +11,7 @@ from relclf.errors import UserMistake
 
 if TYPE_CHECKING:
     from relclf.comparison.gathering import Group, Run
+    from relclf.report.curves import GroupOfRuns
     from relclf.report.panels import Panel
     from relclf.report.rendering import Kind
 
@@ -37,6 +38,10 @@ def plot(
     columns: Annotated[
         Columns, typer.Option(help="As wide as one column of a paper (3.3 in) or two (6.9 in).")
     ] = Columns.TWO,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="A group's name in the legend; one for each, in their order."),
+    ] = None,
     rates: Annotated[
         bool, typer.Option("--rates", help="Learning rate and update ratio too; of one run, with -o.")
     ] = False,
@@ -53,15 +58,17 @@ def plot(
 
     kind = None if output is None else _kind(output)
     groups = gather(targets).groups
+    named = _named(groups, label)
     runs = [run for group in groups for run in group.runs]
+    alone = runs[0] if len(runs) == 1 else None
     if not any(run.records for run in runs):
         raise UserMistake(f"{_listed(runs)}: no epoch is done yet, so there is nothing to draw.")
-    if rates and (len(runs) > 1 or output is None):
+    if rates and (alone is None or output is None):
         raise UserMistake("--rates is for one run, and goes with -o FILE.")
     if output is not None and kind is not None:
-        _write(output, kind, columns, groups, rates)
+        _write(output, kind, columns, _panels(named, alone, rates), named)
     if output is None or terminal:
-        _print(groups)
+        _print(named, alone)
     for note in _notes(runs):
         messages().print(f"note   {note}", style="yellow")
 
@@ -83,48 +90,56 @@ def _kind(output: Path) -> "Kind":
             )
 
 
-def _write(output: Path, kind: "Kind", columns: Columns, groups: Sequence["Group"], rates: bool) -> None:
+def _named(groups: Sequence["Group"], labels: list[str] | None) -> "list[GroupOfRuns]":
+    """The records of each group, by its name or its label."""
+    names = [group.name for group in groups]
+    if labels and len(labels) != len(names):
+        raise UserMistake(
+            f"--label: give one for each of the {len(names)} groups, which are {', '.join(names)} "
+            f"(got {len(labels)})."
+        )
+    records = [[run.records for run in group.runs] for group in groups]
+    return list(zip(labels or names, records, strict=True))
+
+
+def _write(
+    output: Path,
+    kind: "Kind",
+    columns: Columns,
+    panels: Sequence["Panel"],
+    named: "Sequence[GroupOfRuns]",
+) -> None:
     from relclf.cli.console import messages
     from relclf.report.panels import shown
     from relclf.report.rendering import render, without_shape
     from relclf.runs.files import write_bytes
 
-    panels = _panels(groups, rates)
     write_bytes(output, render(panels, kind, columns.value))
     messages().print(f"{output}: written")
-    if missing := without_shape("".join(shown(group.name) for group in groups)) if len(groups) > 1 else "":
+    if missing := without_shape("".join(shown(name) for name, _ in named)) if len(named) > 1 else "":
         messages().print(
             f"note   the font of figures has no {' '.join(missing)}, and boxes stand in their place. "
-            "Rename the runs to have their names in figures.",
+            "Give other names with --label.",
             style="yellow",
         )
 
 
-def _panels(groups: Sequence["Group"], rates: bool) -> tuple["Panel", ...]:
+def _panels(named: "Sequence[GroupOfRuns]", alone: "Run | None", rates: bool) -> tuple["Panel", ...]:
     from relclf.report.curves import group_curves, learning_curves, rate_curves
 
-    if run := _alone(groups):
-        panels = learning_curves(run.records, run.best)
-        return panels + rate_curves(run.records) if rates else panels
-    return group_curves([(group.name, [run.records for run in group.runs]) for group in groups])
+    if alone is None:
+        return group_curves(named)
+    panels = learning_curves(alone.records, alone.best)
+    return panels + rate_curves(alone.records) if rates else panels
 
 
-def _print(groups: Sequence["Group"]) -> None:
+def _print(named: "Sequence[GroupOfRuns]", alone: "Run | None") -> None:
     from relclf.cli.console import answers
     from relclf.cli.terminal_chart import group_chart, print_chart, run_chart
 
     console = answers()
-    if run := _alone(groups):
-        lines = run_chart(run.records, run.best, console)
-    else:
-        lines = group_chart([(group.name, [run.records for run in group.runs]) for group in groups], console)
+    lines = run_chart(alone.records, alone.best, console) if alone else group_chart(named, console)
     print_chart(lines, console)
-
-
-def _alone(groups: Sequence["Group"]) -> "Run | None":
-    """The only run, where there is but one."""
-    runs = [run for group in groups for run in group.runs]
-    return runs[0] if len(runs) == 1 else None
 
 
 def _notes(runs: Sequence["Run"]) -> list[str]:

@@ -86,7 +86,10 @@ def group_chart(groups: Sequence[GroupOfRuns], console: Console) -> list[Text]:
             curves.append(Curve((epochs, (measure.scale * mean).tolist()), letter, style))
         plots.append(Plot(f"{split} {measure.title}", tuple(curves)))
     legend = [
-        Text.assemble((letter, style), f"  {shown(name)} ({len(runs)} run{'s' if len(runs) > 1 else ''})")
+        Text.assemble(
+            (letter, style),
+            f"  {shown(name, max(_NARROWEST, console.width - 13))} ({len(runs)} run{'s' if len(runs) > 1 else ''})",
+        )
         for (name, runs), (letter, style) in zip(named, letters, strict=False)
     ]
     if others:

@@ -93,6 +93,16 @@ def test_several_runs_are_drawn_by_group_with_a_letter_each(run: Path) -> None:
     assert out.endswith("A  run (1 run)\nB  low-1 and 1 more (2 runs)\n")
 
 
+def test_labels_are_the_names_of_the_groups_one_for_each(run: Path) -> None:
+    other = write_run(Path("low"), settings={"training.optimizer.lr": 0.01})
+    assert plot(run, other, "--label", "fast", "--label", "slow")[1].endswith(
+        "A  fast (1 run)\nB  slow (1 run)\n"
+    )
+    code, _, said = plot(run, other, "--label", "fast")
+    assert code == 2
+    assert "--label: give one for each of the 2 groups, which are run, low (got 1)." in said
+
+
 def test_a_sweep_is_drawn_by_variant(tmp_path: Path) -> None:
     variants = {f"lr={lr}": ({"training.optimizer.lr": lr}, [[lr, 2 * lr]]) for lr in (0.01, 0.1, 0.2)}
     sweep = write_sweep(Path("sweep"), "grid", variants)
@@ -167,7 +177,10 @@ def test_letters_without_a_shape_are_named(run: Path) -> None:
     write_run(Path("関係"), settings={"model.filters": 7})
     code, _, said = plot(run, "関係", "-o", "curves.svg")
     assert code == 0
-    assert "the font of figures has no 係 関, and boxes stand in their place." in said
+    assert (
+        "the font of figures has no 係 関, and boxes stand in their place. Give other names with --label."
+        in said
+    )
 
 
 def test_without_matplotlib_a_file_needs_the_extra_and_the_terminal_does_not(
