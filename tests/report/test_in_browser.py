@@ -41,6 +41,7 @@ def opened(browser: Any, written: Callable[[Path], Path]) -> Iterator[Opener]:
         out = written(target)
         page = browser.new_page(viewport={"width": width, "height": 900}, reduced_motion="reduce", **context)
         pages.append(page)
+        page.set_default_timeout(120_000)  # machines can be busy
         page.on("console", lambda message: heard.append(message.text))
         page.on("pageerror", lambda error: heard.append(str(error)))
         page.on("request", lambda request: heard.append(request.url) if request.url != out.as_uri() else None)
