@@ -178,7 +178,8 @@ class EncodingConfig(Section):
     )
     min_count: Count = Field(
         default=1,
-        description="words rarer than this in train become the unknown word, unless `vectors` has them.",
+        description="words rarer than this in train become the unknown word, unless `vectors` has them or n-grams "
+        "spell them (`missing_vectors`).",
     )
     lowercase: bool = Field(default=True, description="fold words to lower case.")
     fold_digits: bool = Field(default=True, description="write every digit as 0.")

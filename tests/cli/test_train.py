@@ -53,6 +53,16 @@ def test_the_table_has_a_row_an_epoch_within_80_columns(config: Path) -> None:
     assert result.stderr == ""
 
 
+def test_the_head_says_how_words_are_represented(config: Path) -> None:
+    Path("vectors.txt").write_text("storm 1 2 3 4 5 6\n", encoding="utf-8")
+    options = ["--set", "encoding.vectors=vectors.txt", "--set", "training.max_epochs=1"]
+    result = runner.invoke(
+        app, ["train", "-c", str(config), *options, "--set", "encoding.missing_vectors=ngrams"]
+    )
+    (line,) = [line for line in result.stdout.splitlines() if line.startswith("words  1 of ")]
+    assert line.endswith(" % of tokens (1 exact) · n-grams for the others · kept by reference")
+
+
 def test_a_monitor_of_its_own_has_a_column(config: Path) -> None:
     result = runner.invoke(app, ["train", "-c", str(config), "--set", "training.monitor=micro_f1_positive"])
     lines = result.stdout.splitlines()
