@@ -217,7 +217,7 @@ def _logarithmic(axes: "Axes") -> None:
 
 
 def _rate_panel(title: str, records: Records, column: str) -> Panel:
-    """A rate begins at 0, so that its schedule can be seen; a ratio spans decades."""
+    """A rate begins at 0, so that its schedule can be seen; a ratio may span decades."""
     points = known_points(records, column)
 
     def draw(axes: "Axes") -> None:
@@ -226,8 +226,12 @@ def _rate_panel(title: str, records: Records, column: str) -> Panel:
         if column == "learning_rate":
             _from_zero(axes)
             axes.yaxis.set_major_formatter("{x:g}")
-        elif any(value > 0 for value in points[1]):
+        elif (positive := [value for value in points[1] if value > 0]) and max(positive) >= 10 * min(
+            positive
+        ):
             _logarithmic(axes)
+        else:
+            axes.yaxis.set_major_formatter("{x:g}")
 
     return Panel(title, _rates_in_words(title, points[1]), draw)
 
