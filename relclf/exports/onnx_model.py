@@ -1,5 +1,6 @@
 """Exports a network as an ONNX model, with all that turns a sentence into its inputs beside it as JSON."""
 
+import copy
 import importlib.util
 import json
 import logging
@@ -20,6 +21,7 @@ from relclf.encoding.vocabulary import PAD_ID
 from relclf.errors import Failure, UserMistake
 from relclf.exports.writing import Export
 from relclf.models.cnn import Cnn
+from relclf.models.layers import WordEmbedding
 from relclf.prediction.opening import OpenedRun
 from relclf.runs.calibration import Calibration
 from relclf.training.checkpoint import checkpoint_epoch
@@ -27,8 +29,6 @@ from relclf.version import __version__
 
 INPUTS = ("token_ids", "head_positions", "tail_positions")
 OPSET = 18
-_ANY_WORD = 2**31
-"""Above any word's id, so that the rows which training does not change are looked at too."""
 CLOSE = 1e-4
 """How far the scores of the exported model may be from ours; they are some 1e-7 away."""
 
@@ -55,23 +55,31 @@ def onnx_export(opened: OpenedRun, calibration: Calibration | None) -> Export:
     notes = [f"checked in onnxruntime: scores differ by at most {difference:.1e}"]
     if opened.late is not None:
         notes.append(
-            "words that are not in encoding.json count as unknown; relclf predict looks them up in the word vectors"
+            "words that encoding.json lacks count as unknown; relclf predict looks them up in the word vectors"
         )
     text = json.dumps(described, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
     return Export({"model.onnx": content, "encoding.json": text.encode()}, tuple(notes))
 
 
 class _Scores(nn.Module):
-    """The network as a function of three arrays, (batch, length) each."""
+    """The network as a function of three arrays, (batch, length) each, with one table for all words."""
 
     def __init__(self, model: Cnn) -> None:
         super().__init__()
-        self.model = model
+        self.model = copy.deepcopy(model)
+        with torch.no_grad():
+            self.model.words = WordEmbedding(model.words.rows(torch.arange(_words(model))), None)
 
     def forward(self, token_ids: Tensor, head_positions: Tensor, tail_positions: Tensor) -> Tensor:
         mask, no_gold = token_ids != PAD_ID, token_ids[:, 0]
-        batch = Batch(token_ids, head_positions, tail_positions, mask, no_gold, _ANY_WORD)
+        batch = Batch(token_ids, head_positions, tail_positions, mask, no_gold, max_token_id=0)
         return self.model.scores(self.model.features_of_windows(batch), None)
+
+
+def _words(model: Cnn) -> int:
+    """The number of word ids."""
+    constant = model.words.constant
+    return len(model.words.weight) + (len(constant) if constant is not None else 0)
 
 
 def _described(opened: OpenedRun, calibration: Calibration | None) -> dict[str, Any]:
@@ -157,12 +165,11 @@ def _largest_difference(opened: OpenedRun, content: bytes) -> float:
 
 def _drawn(model: Cnn, sentences: int, length: int, generator: np.random.Generator) -> Arrays:
     """Inputs of any words at any distance: (sentences, length) each, of which all but the first have padding."""
-    words = model.words.weight.shape[0] + (0 if model.words.constant is None else len(model.words.constant))
     real = np.arange(length) < generator.integers(1, length, (sentences, 1), endpoint=True)
     real[0] = True
     token_ids, head, tail = (
         generator.integers(1, most, (sentences, length)) * real
-        for most in (words, model.positions, model.positions)
+        for most in (_words(model), model.positions, model.positions)
     )
     return token_ids, head, tail
 

@@ -78,10 +78,14 @@ def test_every_network_gives_our_scores(tmp_path: Path, name: str) -> None:
     assert (sentences, difference < 1e-5) == (12, True)
 
 
-def test_rows_of_word_vectors_that_training_leaves_are_in_the_model(tmp_path: Path) -> None:
+@pytest.mark.parametrize("missing", ["random", "ngrams"])
+def test_the_model_has_the_rows_of_word_vectors_and_what_ngrams_say_of_words(
+    tmp_path: Path, missing: str
+) -> None:
     (tmp_path / "vectors.txt").write_text("storm 1 2 3 4 5 6\nflood 6 5 4 3 2 1\n")
     vectors = str(tmp_path / "vectors.txt")
-    opened = trained(tmp_path, encoding__vectors=vectors, encoding__freeze_vectors=True)
+    options = {"encoding__freeze_vectors": True, "encoding__missing_vectors": missing}
+    opened = trained(tmp_path, encoding__vectors=vectors, **options)
     assert opened.network.model.words.constant is not None
     _, difference = largest_difference(opened, "dev")
     assert difference < 1e-5
