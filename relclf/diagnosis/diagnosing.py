@@ -199,14 +199,14 @@ def _records(
         return [*found, Skipped("the dev predictions", f"there is no {run.dev_predictions}")]
     nlls = [record.dev_nll for record in records if record.dev_nll is not None]
     learning = bool(nlls) and nlls[-1] == min(nlls)
-    updates = _updates_behind_predictions(config, records)
+    updates = updates_behind_predictions(config, records)
     return [
         *found,
         *prediction_findings(gold, predicted, relations, updates, network.relations.names, learning),
     ]
 
 
-def _updates_behind_predictions(config: ExperimentConfig, records: Sequence[EpochRecord]) -> int:
+def updates_behind_predictions(config: ExperimentConfig, records: Sequence[EpochRecord]) -> int:
     """Updates up to the best epoch; all of them where no later epoch had a higher macro-F1, so that none helped."""
     best = best_record(records, config.training.monitor)
     if best is None or best.dev_macro_f1 is None:
