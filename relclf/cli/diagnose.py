@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from relclf.cli import completion
+from relclf.cli.fail_on import FailOnOption, check_fail_on, exit_where_found
 from relclf.cli.formatting import shell_path
 from relclf.cli.options import SetOption
 from relclf.errors import UserMistake
@@ -23,9 +24,6 @@ if TYPE_CHECKING:
     from relclf.diagnosis.rate_probes import StepSizes
 
 PROBES = ("default", "all")
-FAIL_ON = ("watch", "problem")
-EXIT_FOUND = 3
-"""The exit code where --fail-on found what it was to find."""
 
 
 def diagnose(
@@ -54,9 +52,7 @@ def diagnose(
     explain: Annotated[
         str | None, typer.Option(metavar="CHECK", help="Print the page of a check, such as too-simple.")
     ] = None,
-    fail_on: Annotated[
-        str | None, typer.Option(metavar="watch|problem", help="Exit 3 where a finding is as grave.")
-    ] = None,
+    fail_on: FailOnOption = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of text.")] = False,
 ) -> None:
     """Say why a network learns slowly, or would, with evidence.
@@ -79,8 +75,7 @@ def diagnose(
         diagnosis.print()
     if diagnosis.interrupted:
         raise typer.Exit(130)
-    if fail_on is not None and diagnosis.is_as_grave_as(fail_on):
-        raise typer.Exit(EXIT_FOUND)
+    exit_where_found(fail_on, diagnosis.findings)
 
 
 def _check(
@@ -97,8 +92,7 @@ def _check(
         raise UserMistake("--set is for a config file; a run is diagnosed as it is.")
     if probes not in PROBES:
         raise UserMistake(f"--probes: must be {' or '.join(PROBES)} (got {probes!r}).")
-    if fail_on is not None and fail_on not in FAIL_ON:
-        raise UserMistake(f"--fail-on: must be {' or '.join(FAIL_ON)} (got {fail_on!r}).")
+    check_fail_on(fail_on)
     if budget is not None and not budget > 0:
         raise UserMistake(f"--budget: must be above 0 seconds (got {budget:g}).")
 
@@ -173,10 +167,6 @@ class _Diagnosis:
                 self.step_sizes = each
             case _:
                 self.findings.append(each)
-
-    def is_as_grave_as(self, severity: str) -> bool:
-        """Whether a finding is of this severity or a graver one."""
-        return any(each.severity in FAIL_ON[FAIL_ON.index(severity) :] for each in self.findings)
 
     def to_json(self) -> dict[str, Any]:
         """The form that --json prints (docs/diagnosis.md)."""

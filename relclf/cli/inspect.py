@@ -1,12 +1,16 @@
 """`relclf inspect`: says what data hold, and what is wrong with them."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from relclf.cli import completion
+from relclf.cli.fail_on import FailOnOption, check_fail_on, exit_where_found
 from relclf.cli.options import CharsetOption, FormatOption, SetOption
+
+if TYPE_CHECKING:
+    from relclf.diagnosis.inspecting import Inspection
 
 
 def inspect(
@@ -30,15 +34,17 @@ def inspect(
     suspects: Annotated[
         int, typer.Option(min=0, metavar="K", help="List this many sentences whose relation looks wrong.")
     ] = 10,
+    fail_on: FailOnOption = None,
     json_: Annotated[bool, typer.Option("--json", help="Print JSON instead of tables.")] = False,
 ) -> None:
     """Look for faults in the data of a config, or in one file.
 
     Counts, spans, duplicates, leaks, linear baselines, relations that look wrong. Needs no PyTorch.
     """
-    from relclf.cli.console import answers, messages
+    from relclf.cli.console import messages
     from relclf.errors import UserMistake
 
+    check_fail_on(fail_on)
     is_config = data.suffix in (".yaml", ".yml")
     if is_config and (format != "auto" or charset != "utf-8" or tokenizer or skip_bad):
         raise UserMistake(
@@ -68,10 +74,17 @@ def inspect(
         import json
 
         print(json.dumps(inspection.to_json(suspects), ensure_ascii=False))
-        return
+    else:
+        _print(inspection, suspects)
+    exit_where_found(fail_on, inspection.findings)
+
+
+def _print(inspection: "Inspection", suspects: int) -> None:
+    """The tables, then notes on what was skipped."""
+    from relclf.cli.console import answers, messages
     from relclf.cli.inspection_tables import blocks
 
-    out = answers()
+    out, console = answers(), messages()
     for number, lines in enumerate(blocks(inspection, suspects, out.width)):
         for text in ["", *lines] if number else lines:
             out.print(text, no_wrap=True, overflow="ignore", crop=False)

@@ -21,6 +21,8 @@ from relclf.diagnosis.config_checks import HIGH_DROPOUT, train_command
 from relclf.diagnosis.findings import Finding
 from relclf.diagnosis.probed import Probed, Trial, in_random_order
 from relclf.diagnosis.probes import (
+    SHORT_UPDATES,
+    Difference,
     Ids,
     ShortTraining,
     ablate,
@@ -28,6 +30,7 @@ from relclf.diagnosis.probes import (
     difference,
     distinct_sentences,
     filters_finding,
+    high_dropout_finding,
     macro_f1,
     more_data_finding,
     no_positions_finding,
@@ -40,7 +43,15 @@ from relclf.diagnosis.probes import (
     with_share,
     with_shuffled_relations,
 )
-from relclf.diagnosis.rate_probes import UPDATES, StepSizes, rate_findings, schedule_finding, step_sizes
+from relclf.diagnosis.rate_probes import (
+    HEADROOM,
+    SCALE_FREE_HEADROOM,
+    UPDATES,
+    StepSizes,
+    rate_findings,
+    schedule_finding,
+    step_sizes,
+)
 from relclf.diagnosis.setting_probes import Setting, setting_finding
 from relclf.models.cnn import Cnn
 from relclf.models.losses import build_objective
@@ -58,8 +69,14 @@ LEAST_CURVE = 400
 RATE_SEEDS = 3
 USUAL_FILTERS, USUAL_POSITIONS = 200, 5
 """Of Zeng et al. 2014, rounded: filters, and width of a position embedding."""
+USUAL_DROPOUT = 0.5
+"""Of Kim 2014."""
 USUAL_DECAY = 0.01
 """AdamW's default in PyTorch; an L2 penalty is usually smaller still."""
+USUAL_STD, WIDEST_STD = 0.1, 1.0
+"""Of word vectors as they are drawn: relclf's default, and PyTorch's."""
+SCALE_FREE = ("adam", "adamw", "nadam", "radam", "adamax", "rmsprop", "adagrad", "adadelta")
+"""Optimisers that divide by the gradient's size."""
 
 _FINDS_ITS_OWN = "backtracking finds each step by itself"
 
@@ -128,6 +145,7 @@ class Bench:
             self._config.training.optimizer.lr,
             self._train("training.optimizer.lr={}"),
             allowed,
+            SCALE_FREE_HEADROOM if self._config.training.optimizer.name in SCALE_FREE else HEADROOM,
             self.check,
         )
         if not findings:
@@ -144,17 +162,29 @@ class Bench:
     def settings(self) -> Answer:
         """Dropout, decay, clipping, few filters and no positions against usual values, where they are unusual."""
         found: Answer = [self._setting(each, changes, dropout) for each, changes, dropout in self._unusual()]
-        if self._config.model.position_dim == 0 and self.material.dev is not None:
-            found.append(self._without_positions())
+        if self.material.dev is None:
+            return found
+        if self._config.model.position_dim == 0:
+            gain, set_it = self._gain(position_dim=USUAL_POSITIONS)
+            found.append(no_positions_finding(gain, self._base.updates, USUAL_POSITIONS, set_it))
+        if self._config.model.dropout > HIGH_DROPOUT and self._ends_soon:
+            gain, set_it = self._gain(dropout=USUAL_DROPOUT)
+            found.append(high_dropout_finding(gain, self._base.updates, USUAL_DROPOUT, set_it))
         return found
 
-    def _without_positions(self) -> Finding:
-        """Dev with positions against dev without them, where the config leaves them out."""
-        changed = self._config.model.model_copy(update={"position_dim": USUAL_POSITIONS})
+    def _gain(self, **setting: float) -> tuple[Difference, str]:
+        """How much dev gains in a short training by another setting of the model, and the command that sets it."""
+        changed = self._config.model.model_copy(update=setting)
         usual = replace(self.material, config=self._config.model_copy(update={"model": changed}))
-        gain = difference(self._dev, self._base.predicted, self._shortly(usual), self._config.seed)
-        set_it = self._train(f"model.position_dim={USUAL_POSITIONS}")
-        return no_positions_finding(gain, self._base.updates, USUAL_POSITIONS, set_it)
+        (name, value), seed = *setting.items(), self._config.seed
+        gain = difference(self._dev, self._base.predicted, self._shortly(usual), seed)
+        return gain, self._train(f"model.{name}={value:g}")
+
+    @property
+    def _ends_soon(self) -> bool:
+        """Whether the whole training is hardly longer than a short one, so that dev after a short one tells."""
+        _, updates = _updates_at_full_rate(self._config, len(self.material.train))
+        return updates <= 2 * SHORT_UPDATES
 
     def _unusual(self) -> Iterator[tuple[Setting, dict[str, Any], bool]]:
         """Settings that are worth a training, with the section that has the usual value instead."""
@@ -167,10 +197,16 @@ class Bench:
             usual = {"model": model.model_copy(update={"filters": USUAL_FILTERS})}
             step = self._train(f"model.filters={USUAL_FILTERS}")
             yield Setting("too-simple", *filters, step), usual, False
-        if model.dropout > HIGH_DROPOUT:
+        if self._config.encoding.vectors is None and model.word_std > WIDEST_STD:
+            why = "filters of such wide inputs are saturated from the start and pass no gradient"
+            wide = f"word vectors of a spread of {model.word_std:g}", f"one of {USUAL_STD:g}", why
+            usual = {"model": model.model_copy(update={"word_std": USUAL_STD})}
+            yield Setting("loss-at-init", *wide, self._train(f"model.word_std={USUAL_STD:g}")), usual, False
+        if model.dropout > HIGH_DROPOUT and not (self._ends_soon and self.material.dev is not None):
             left = "so few features are left in each sentence that it hardly learns from any"
-            dropout = f"dropout {model.dropout:g}", "dropout 0.5", left, self._train("model.dropout=0.5")
-            usual = {"model": model.model_copy(update={"dropout": 0.5})}
+            set_it = self._train(f"model.dropout={USUAL_DROPOUT:g}")
+            dropout = f"dropout {model.dropout:g}", f"dropout {USUAL_DROPOUT:g}", left, set_it
+            usual = {"model": model.model_copy(update={"dropout": USUAL_DROPOUT})}
             yield Setting("dropout-too-high", *dropout), usual, True
         if decay > USUAL_DECAY:
             why = "weights are drawn to 0 faster than the gradient makes them grow"

@@ -124,6 +124,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
         "train-longer",
         "likely-wrong-relations",
     ),
+    "loss-at-init": ("dead-filters", "gradients-vanish", *_HARDLY_LEARNED),
     "score-averaged-over-batches": ("noise-larger-than-gain",),
     "majority-collapse": ("train-longer",),
     "few-examples": ("noise-larger-than-gain",),

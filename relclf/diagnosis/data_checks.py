@@ -128,7 +128,7 @@ def _spans(splits: Splits) -> Iterator[Finding]:
     yield Finding(
         severity,
         "spans-misaligned",
-        f"{len(found):,} of {total:,} mentions cut a word ({100 * len(found) / total:.2g} %){example}"
+        f"{len(found):,} of {total:,} mentions cut a word ({_percent(len(found) / total)}){example}"
         + (", all by one character at the same end" if shifted else ""),
         f"under {100 * CUT_WATCH:.0f} %; SemEval-2010 Task 8 has 0.03 %",
         "the pieces of a cut word are other words to the network than the word itself",
@@ -258,7 +258,7 @@ def _length(splits: Splits, encoding: EncodingConfig) -> Iterator[Finding]:
         "mentions-truncated",
         f"{len(longer):,} of {len(everything):,} sentences longer than {encoding.max_length} tokens"
         + (f" (first {longer[0].source})" if longer else "")
-        + f", {len(lost):,} lose a mention; {100 * clipped:.2g} % of positions clipped at ±{encoding.max_distance}",
+        + f", {len(lost):,} lose a mention; {_percent(clipped)} of positions clipped at ±{encoding.max_distance}",
         "every mention kept",
         "training refuses a sentence that is too long, or whose mentions no window can hold"
         if refused
@@ -291,7 +291,7 @@ def _dev_in_train(splits: Splits, encoding: EncodingConfig) -> Iterator[Finding]
     yield Finding(
         severity,
         "dev-in-train",
-        f"{len(same):,} of {len(dev):,} dev sentences are in train too ({100 * share:.2g} %)"
+        f"{len(same):,} of {len(dev):,} dev sentences are in train too ({_percent(share)})"
         + (f", first {same[0].source}" if same else "")
         + (f"; {text - len(same):,} more with other mentions" if text > len(same) else ""),
         f"under {100 * LEAK_WATCH:.0f} % (Elangovan et al. 2021); SemEval-2010 Task 8's test has 0.6 %",
@@ -544,6 +544,11 @@ def _loosely(example: Example) -> Hashable:
     kept = [(place, word) for place, word in enumerate(words) if any(map(str.isalpha, word))]
     starts = {place: index for index, (place, _) in enumerate(kept)}
     return tuple(word for _, word in kept), starts.get(example.head.start), starts.get(example.tail.start)
+
+
+def _percent(share: float) -> str:
+    """Two digits, and all three of 100."""
+    return f"{100 * share:.2g} %" if share < 0.995 else f"{100 * share:.0f} %"
 
 
 def _listed(names: Iterable[str]) -> str:

@@ -197,14 +197,22 @@ def _records(
     )
     if not len(gold):
         return [*found, Skipped("the dev predictions", f"there is no {run.dev_predictions}")]
-    best = best_record(records, config.training.monitor)
     nlls = [record.dev_nll for record in records if record.dev_nll is not None]
     learning = bool(nlls) and nlls[-1] == min(nlls)
-    updates = best.total_updates if best is not None else 0
+    updates = updates_behind_predictions(config, records)
     return [
         *found,
         *prediction_findings(gold, predicted, relations, updates, network.relations.names, learning),
     ]
+
+
+def updates_behind_predictions(config: ExperimentConfig, records: Sequence[EpochRecord]) -> int:
+    """Updates up to the best epoch; all of them where no later epoch had a higher macro-F1, so that none helped."""
+    best = best_record(records, config.training.monitor)
+    if best is None or best.dev_macro_f1 is None:
+        return 0
+    higher = any((record.dev_macro_f1 or 0) > best.dev_macro_f1 for record in records[best.epoch :])
+    return best.total_updates if higher else records[-1].total_updates
 
 
 def _stop_reason(run: RunDirectory) -> StopReason | None:

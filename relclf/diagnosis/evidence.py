@@ -1,5 +1,6 @@
 """What is known of a run, as one value that its checks read."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -62,6 +63,12 @@ class RunEvidence:
     def se(self) -> float:
         """Bootstrap standard error of dev macro-F1 at the best epoch; 0 without a dev set."""
         return (self.best.dev_macro_f1_se or 0.0) if self.best is not None else 0.0
+
+    @property
+    def prior_entropy(self) -> float:
+        """The nll of guessing the shares of the relations in dev, nats; 0 where they are not known."""
+        total = sum(self.dev_counts)
+        return -sum(count / total * math.log(count / total) for count in self.dev_counts if count)
 
     @property
     def config_path(self) -> str:

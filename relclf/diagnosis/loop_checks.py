@@ -1,8 +1,8 @@
-"""The checks of a watched loop that count: calls of the model, backward passes, gradients, updates."""
+"""The checks of a watched loop, of which those of gradients, parameters, modes and graphs stand here."""
 
 import numpy as np
 
-from relclf.diagnosis import batch_checks, score_checks, step_checks
+from relclf.diagnosis import batch_checks, score_checks, step_checks, update_checks
 from relclf.diagnosis.findings import Finding, well
 from relclf.diagnosis.observations import SCALE_FREE, Observations, SeenParameter, rows_of
 
@@ -14,16 +14,12 @@ SOME = 0.05
 """A share above which it is no accident."""
 ENOUGH_WRONG = 4
 """Batches that are at most an accident."""
-SOME_ACCUMULATED = 4
-"""Batches an update up to which it is the usual accumulation, even of a small corpus."""
-MANY_ACCUMULATED = 32
-"""Batches an update from where on it looks more like an epoch than like accumulation."""
 
 
 def loop_findings(seen: Observations) -> list[Finding]:
     """What the loop shows, one finding for each check that could look."""
     checks = [
-        updates_per_epoch,
+        update_checks.updates_per_epoch,
         gradients_not_cleared,
         parameters_not_in_optimizer,
         parameters_not_moving,
@@ -39,89 +35,6 @@ def loop_findings(seen: Observations) -> list[Finding]:
     ]
     found = [check(seen) for check in checks]
     return [finding for finding in found if finding is not None]
-
-
-def updates_per_epoch(seen: Observations) -> Finding | None:
-    """Calls of the model, backward passes and updates must go together."""
-    check, expected = (
-        "updates-per-epoch",
-        "one backward pass and one update a batch (Goodfellow et al. 2016, section 8.1.3)",
-    )
-    calls, trained = seen.forwards.trained + seen.forwards.unused, seen.forwards.trained
-    if not seen.updates:
-        if calls < ENOUGH_UPDATES:
-            return None
-        moved = any(p.moved for p in seen.parameters)
-        return Finding(
-            "watch" if moved else "problem",
-            check,
-            f"{calls:,} calls of the model with gradients on, and no update"
-            + (
-                " by this optimiser, though weights have moved: is another one made in the loop?"
-                if moved
-                else ""
-            ),
-            expected,
-            "without an update no weight ever changes",
-            "call loss.backward() and optimizer.step() for each batch",
-        )
-    if not calls:
-        return Finding(
-            "watch",
-            check,
-            f"{seen.updates:,} updates, and no call of the model was seen",
-            expected,
-            "hooks see model(inputs), not model.forward(inputs) nor a call of its parts: most checks could not look",
-            "call the model itself, and hand it to relclf.watch before it is compiled or wrapped",
-        )
-    without = float(np.mean([each.backwards == 0 for each in seen.update_sample]))
-    if without > MOST:
-        return Finding(
-            "problem",
-            check,
-            f"{seen.updates:,} updates and {seen.backwards:,} backward passes: "
-            f"{without:.0%} of the updates had no new gradient",
-            expected,
-            "an update without a backward pass before it repeats an old gradient, or does nothing",
-            "put loss.backward() before optimizer.step(), both inside the loop over batches",
-        )
-    unused = float(np.median([each.unused for each in seen.update_sample]))
-    together = float(np.median([each.trained for each in seen.update_sample]))
-    if unused >= 1 and _are_training_batches(seen):
-        return Finding(
-            "problem",
-            check,
-            f"{calls:,} batches went through the model in train mode, {trained:,} of them were learned from, "
-            f"in {seen.updates:,} updates: 1 update for {calls / seen.updates:,.0f} batches",
-            expected,
-            "the network learns from one of many batches alone, so that a whole epoch counts as one update",
-            "move zero_grad(), backward() and step() into the loop over batches",
-        )
-    batches = seen.loader.batches if seen.loader else None
-    visits = seen.between_evaluations
-    if batches and batches >= SOME_ACCUMULATED and len(visits) > 1 and max(visits) == 1:
-        return Finding(
-            "problem",
-            check,
-            f"1 batch was learned from between two evaluations, {len(visits)} times; the loader has {batches:,}",
-            expected,
-            "the loop over batches ends after the first one",
-            "look for a `break` or `return` in the loop over batches, or for `next(iter(loader))`",
-        )
-    an_epoch = together >= SOME_ACCUMULATED and (
-        together >= 0.9 * batches if batches else _updates_see_everything(seen)
-    )
-    if an_epoch or together >= MANY_ACCUMULATED:
-        of = f"; the loader has {batches:,}" if batches else ""
-        return Finding(
-            "problem" if an_epoch else "watch",
-            check,
-            f"1 update for {together:,.0f} batches{of}",
-            expected,
-            "the gradients of many batches make one update, so that an epoch has few",
-            "call step() and zero_grad() inside the loop over batches, or every few batches",
-        )
-    return well(check, f"{seen.updates:,} updates for {trained:,} batches", expected)
 
 
 def gradients_not_cleared(seen: Observations) -> Finding | None:
@@ -366,36 +279,10 @@ def loss_kept_with_graph(seen: Observations) -> Finding | None:
     )
 
 
-def _updates_see_everything(seen: Observations) -> bool:
-    """Whether the sentences of one update are all that were ever learned from."""
-    sentences = len(np.unique(rows_of([batch.rows for batch in seen.batches])))
-    if not seen.all_sentences or not sentences or seen.updates <= 2:
-        return False
-    a_batch = sum(len(batch.rows) for batch in seen.batches) / len(seen.batches)
-    together = a_batch * seen.forwards.trained / seen.updates
-    return (
-        together >= 0.9 * sentences > a_batch
-    )  # a batch of everything may be asked again, as by a line search
-
-
 def _stray_calls(seen: Observations) -> int:
     """Calls in train mode with gradients on that are an evaluation, and not a misplaced update."""
     unused = [each.unused for each in seen.update_sample]
     return seen.forwards.unused if unused and float(np.median(unused)) < 1 else 0
-
-
-def _are_training_batches(seen: Observations) -> bool:
-    """Whether the calls that were left unused had training sentences, and are no evaluation in train mode.
-
-    The sentences tell, where those learned from are also among the unused ones; else the size of the batches does.
-    """
-    own = [batch.rows for batch in seen.batches]
-    trained, unused = np.unique(rows_of(own)), rows_of(seen.unused_rows)
-    if not len(trained) or not len(unused):
-        return True
-    if np.isin(trained, unused).mean() > MOST:
-        return True
-    return bool(np.median([len(rows) for rows in own]) == np.median([len(rows) for rows in seen.unused_rows]))
 
 
 def _names(parameters: list[SeenParameter]) -> str:

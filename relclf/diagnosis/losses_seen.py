@@ -12,6 +12,7 @@ where s is the row's weight in the loss: 1/batch for a mean, times the weight of
 one entry that is negative, or most so. The loss that leaves the least of the gradient unexplained is the one.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +20,8 @@ from torch import Tensor
 
 EXPLAINED = 0.05
 """A loss explains a gradient if it leaves at most this share of its square: label smoothing at 0.1 leaves less."""
+ALL_EXPLAINED = 1e-9
+"""A loss that leaves less is the one; rounding of float32 leaves about 1e-14."""
 
 
 @dataclass(frozen=True)
@@ -42,22 +45,13 @@ def seen_loss(scores: Tensor, gradient: Tensor) -> SeenLoss:
     scores, gradient = scores.detach().double(), gradient.detach().double()
     gold = gradient.argmin(dim=1)
     target = torch.zeros_like(scores).scatter_(1, gold[:, None], 1.0)
-    chances = scores.softmax(dim=1)
-    again = chances.softmax(dim=1) - target
-    through = chances * (again - (chances * again).sum(dim=1, keepdim=True))
-    miss = chances - target
-    bent = scores.sigmoid()
-    through_sigmoid = bent * (1 - bent) * (bent.softmax(dim=1) - target)
-    shapes = {
-        "cross-entropy": chances - target,
-        "nll": -target,
-        "softmax twice": through,
-        "sigmoid first": through_sigmoid,
-        "squared error": chances * (miss - (chances * miss).sum(dim=1, keepdim=True)),
-    }
-    fits = {name: _fit(gradient, shape, gold) for name, shape in shapes.items()}
-    name = min(fits, key=lambda each: fits[each][0])
-    unexplained, weights = fits[name]
+    name, unexplained, weights = "other", 2.0, torch.zeros_like(gold)
+    for candidate, shape in _shapes(scores, target):
+        left, found = _fit(gradient, shape, gold)
+        if left < unexplained:
+            name, unexplained, weights = candidate, left, found
+        if left < ALL_EXPLAINED:
+            break
     least = float(weights.min())
     return SeenLoss(
         name if unexplained <= EXPLAINED and name != "squared error" else "other",
@@ -66,6 +60,19 @@ def seen_loss(scores: Tensor, gradient: Tensor) -> SeenLoss:
         float(weights.max()) / least if least > 0 else 1.0,
         float(-scores.log_softmax(dim=1).gather(1, gold[:, None]).mean()),
     )
+
+
+def _shapes(scores: Tensor, target: Tensor) -> Iterator[tuple[str, Tensor]]:
+    """What each loss makes of a gradient, but for the weights s; the commonest first."""
+    chances = scores.softmax(dim=1)
+    miss = chances - target
+    yield "cross-entropy", miss
+    yield "nll", -target
+    again = chances.softmax(dim=1) - target
+    yield "softmax twice", chances * (again - (chances * again).sum(dim=1, keepdim=True))
+    bent = scores.sigmoid()
+    yield "sigmoid first", bent * (1 - bent) * (bent.softmax(dim=1) - target)
+    yield "squared error", chances * (miss - (chances * miss).sum(dim=1, keepdim=True))
 
 
 def is_squeezed_again(values: Tensor, gradient: Tensor) -> bool:

@@ -1,5 +1,6 @@
 """The tensors in what a model is called with, and in what it gives back."""
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -12,6 +13,8 @@ MOST_NODES = 20_000
 
 def tensors_in(value: Any) -> list[Tensor]:
     """The tensors in nested tuples, lists, mappings and dataclasses, in order."""
+    if isinstance(value, Tensor):
+        return [value]
     found: list[Tensor] = []
     _collect(value, found)
     return found
@@ -39,15 +42,15 @@ def scores_of(output: Any) -> Tensor | None:
     return None
 
 
-def detached(value: Any) -> Any:
-    """The same nested tuples, lists and mappings with tensors that have no graph."""
+def copied(value: Any) -> Any:
+    """The same nested tuples, lists and mappings with copies of their tensors, which have no graph."""
     if isinstance(value, Tensor):
-        return value.detach()
+        return value.detach().clone()
     if isinstance(value, dict):
-        return {key: detached(each) for key, each in value.items()}
+        return {key: copied(each) for key, each in value.items()}
     if isinstance(value, list) or type(value) is tuple:
-        return type(value)(detached(each) for each in value)
-    return value
+        return type(value)(copied(each) for each in value)
+    return copy.deepcopy(value)
 
 
 def leaves_of(outputs: Iterable[Tensor], inputs: Iterable[Tensor], known: set[int]) -> list[Tensor]:
@@ -97,11 +100,18 @@ _SAME_VALUES = (
 
 def by_row(tensor: Tensor, rows: int, columns: int) -> Tensor | None:
     """An input as whole numbers, (rows, up to columns); None where it has no axis of that length in front."""
+    if (
+        tensor.dim() == 2
+        and tensor.shape[0] == rows
+        and tensor.shape[1] <= columns
+        and tensor.dtype is torch.int64
+    ):
+        return tensor  # as most are, for fewer calls
     if tensor.dim() > 1 and tensor.shape[0] != rows and tensor.shape[1] == rows:
         tensor = tensor.transpose(0, 1)
     if not tensor.dim() or tensor.shape[0] != rows or tensor.is_complex() or tensor.is_sparse:
         return None
-    flat = tensor.reshape(rows, -1)
+    flat = tensor.detach().reshape(rows, -1)
     if not tensor.is_floating_point():
         return flat[:, :columns]
     step = max(1, flat.shape[1] // columns)

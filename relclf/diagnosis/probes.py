@@ -367,6 +367,22 @@ def no_positions_finding(gain: Difference, updates: int, width: int, next_step: 
     return Finding("problem", "positions-unused", measured, expected, why, next_step)
 
 
+CLEAR_GAIN = 0.05
+"""Of dev macro-F1: less than these 5 points is a matter of taste in how much to regularise."""
+
+
+def high_dropout_finding(gain: Difference, updates: int, usual: float, next_step: str) -> Finding:
+    """The finding of dropout-too-high from trainings with the config's dropout and with the usual one."""
+    measured = f"after {updates:,} updates dev macro-F1 changes by {gain} points with dropout {usual:g}"
+    expected = (
+        f"a usual dropout brings less than {_points(CLEAR_GAIN)} points in a training that ends so soon"
+    )
+    if not gain.is_rise or gain.mean < CLEAR_GAIN:
+        return well("dropout-too-high", measured, expected)
+    why = "so few features are left in each sentence that the training ends before it has learned"
+    return Finding("problem", "dropout-too-high", measured, expected, why, next_step)
+
+
 def more_data_finding(scores: Sequence[tuple[int, float]], gain: Difference, updates: int) -> Finding:
     """The finding of more-data-helps; scores: (train sentences, dev macro-F1) of the learning curve."""
     curve = ", ".join(f"{_points(value)} with {count:,}" for count, value in scores)

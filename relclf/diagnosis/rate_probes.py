@@ -25,6 +25,8 @@ HARDLY = 0.25
 HEADROOM = 1000
 """A rate is far too small where one this many times as large still learns. Of nine optimisers at their usual rates,
 ten times as much still learns and a hundred times does not, but for RAdam and for SGD at 0.01 (docs/diagnosis.md)."""
+SCALE_FREE_HEADROOM = 100
+"""The same of optimisers that divide by the gradient's size, whose usual rates lie closer together than SGD's."""
 SMALLER = (0.1, 0.01, 0.001)
 """Of the rate: a rate far too large makes nonsense at a tenth, too."""
 BETTER = 0.05
@@ -40,23 +42,27 @@ def rate_findings(
     rate: float,
     set_rate: str = "--set training.optimizer.lr={}",
     allowed: float | None = None,
+    far: int = HEADROOM,
     check: Callable[[], None] = no_limit,
 ) -> list[Finding]:
     """The findings of learning-rate-too-small and learning-rate-too-large; none where no rate learns anything.
 
     `trials` are one training each, of another seed, all at the learning rate `rate`. `allowed` is the number of
-    updates at full rate that the training will have in all. `set_rate` is how a person sets another, {} being it.
+    updates at full rate that the training will have in all, `far` how many times the rate must still learn to call it
+    far too small. `set_rate` is how a person sets another, {} being it.
     """
     rates = _Rates(trials, check)
     if rates.all_learn(1, LEARNS):
         return [_small(rates, rate), _large(rates, rate)]
-    smaller = next((factor for factor in _smaller(rates) if rates.all_gain(factor, BETTER)), None)
+    smaller = next((factor for factor in _smaller(rates) if rates.learns_clearly_more(factor)), None)
     if smaller is not None:
-        return [_small(rates, rate), _too_large(rates, rate, smaller, set_rate) or _large(rates, rate)]
+        return [_small(rates, rate), _too_large(rates, rate, smaller, set_rate)]
+    if rates.all_gain(SMALLER[0], BETTER):
+        return [_small(rates, rate), _large(rates, rate)]
     headroom = _largest_that_learns(rates)
     if headroom is None:
         return []
-    small = _too_small(rates, rate, headroom, set_rate, allowed) if headroom >= 100 else None
+    small = _too_small(rates, rate, headroom, set_rate, allowed, far) if headroom >= 100 else None
     return [small or _small(rates, rate), _large(rates, rate)]
 
 
@@ -72,7 +78,9 @@ def far_too_small(
     if rates.all_learn(1, LEARNS):
         return None
     headroom = _largest_that_learns(rates)
-    return _too_small(rates, rate, headroom, set_rate, allowed) if headroom and headroom >= 100 else None
+    if headroom is None or headroom < 100:
+        return None
+    return _too_small(rates, rate, headroom, set_rate, allowed, HEADROOM)
 
 
 GONE_EARLY = 0.25
@@ -136,6 +144,10 @@ class _Rates:
         pairs = zip(self._each(factor), self._each(1), strict=True)
         return all(other - own > least for other, own in pairs)
 
+    def learns_clearly_more(self, factor: float) -> bool:
+        """Whether every seed learns something, and clearly more than at the rate itself."""
+        return self.all_gain(factor, CLEARLY) and self.all_learn(factor, SOMETHING)
+
     def mean(self, factor: float) -> float:
         """Over the seeds."""
         return statistics.mean(self.of(factor))
@@ -188,7 +200,7 @@ def _largest_that_learns(rates: _Rates) -> int | None:
 
 
 def _too_small(
-    rates: _Rates, rate: float, headroom: int, set_rate: str, allowed: float | None
+    rates: _Rates, rate: float, headroom: int, set_rate: str, allowed: float | None, far_off: int
 ) -> Finding | None:
     """The finding where the training ends before it has learned what a larger rate learns at once."""
     best = max(rates.mean(headroom), rates.mean(headroom // 10))
@@ -197,7 +209,7 @@ def _too_small(
     if allowed is not None:
         reached = _in_fast_motion(rates, headroom // 10, allowed)
         in_all = f"; its {allowed:,.0f} updates would come to {_percent(reached)}"
-    far = headroom >= HEADROOM and reached < HARDLY * best
+    far = headroom >= far_off and reached < HARDLY * best
     if not far and reached >= (LEARNS * best if headroom >= HEADROOM else SOMETHING):
         return None
     return Finding(
@@ -221,10 +233,8 @@ def _in_fast_motion(rates: _Rates, largest: int, allowed: float) -> float:
     return statistics.mean(rates.of(factor, max(4, min(round(allowed / factor), 2 * UPDATES))))
 
 
-def _too_large(rates: _Rates, rate: float, smaller: float, set_rate: str) -> Finding | None:
+def _too_large(rates: _Rates, rate: float, smaller: float, set_rate: str) -> Finding:
     """The finding where a smaller rate learns clearly more: a problem if patience does not help either."""
-    if not rates.all_gain(smaller, CLEARLY):
-        return None
     patient = rates.of(1, PATIENT * UPDATES)
     helps = any(own >= LEARNS * other for own, other in zip(patient, rates.of(smaller), strict=True))
     return Finding(

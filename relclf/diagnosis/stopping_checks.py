@@ -31,6 +31,12 @@ SAFE = 0.05
 """The share that the advised patience stays below."""
 OVERCONFIDENT = 1.1
 """Dev loss over its least from which it is called rising."""
+LIKE_GUESSING = 0.9
+"""Dev nll over that of guessing, down to which little is known of dev but how frequent each relation is."""
+WORSE_THAN_GUESSING = 1.5
+"""Dev nll over that of guessing, from which probabilities are worse than none."""
+BY_HEART = 0.95
+"""Train macro-F1 from which train is known by heart."""
 
 
 def overfitting(run: RunEvidence) -> Finding | None:
@@ -53,6 +59,15 @@ def overfitting(run: RunEvidence) -> Finding | None:
             run,
             best,
             f"the best epoch is {best.epoch} of {epochs}; train macro-F1 rose by {points(gained)} points after it",
+        )
+    guess, nlls = run.prior_entropy, run.dev_nlls
+    unknown = guess > 0 and min(nlls) > LIKE_GUESSING * guess and nlls[-1] > WORSE_THAN_GUESSING * guess
+    if unknown and last.train_macro_f1 > BY_HEART:
+        return _overfitting(
+            run,
+            best,
+            f"dev nll was {min(nlls):.2f} at its least and {nlls[-1]:.2f} in the end, {guess:.2f} for guessing, while "
+            f"train macro-F1 reached {points(last.train_macro_f1)}",
         )
     return _no_overfitting(run, best)
 

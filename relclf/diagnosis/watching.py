@@ -22,7 +22,7 @@ from relclf.diagnosis.losses_seen import is_squeezed_again, seen_loss
 from relclf.diagnosis.nested import (
     by_row,
     comes_out_of_a_sigmoid,
-    detached,
+    copied,
     leaves_of,
     scores_of,
     tensors_in,
@@ -45,6 +45,8 @@ EVERY = 50
 """Of the others one in so many."""
 LOSS_EVERY = 4
 """Of all batches, the loss of one in so many is computed."""
+UPDATES_WITHOUT_EPOCH = 1_000
+"""Updates after which losses are no more computed where `epoch` was never called, which compares them."""
 SAMPLE = 4096
 """Values of a parameter that are looked at, evenly spread."""
 FINGERPRINTED = 100_000
@@ -118,7 +120,7 @@ class Watch:
             dropout={name: float(m.p) for name, m in model.named_modules() if isinstance(m, _DROPOUT)},
             depends_on_mode=any(isinstance(module, _BY_MODE) for module in model.modules()),
         )
-        self._first_values = [_sample(p) for p in self._parameters.values()]
+        self._first_values = [_sample(p).clone() for p in self._parameters.values()]
         self._before: list[Tensor] = []
         self._alive_rows = [deque[Tensor](maxlen=LAST_GRADIENTS) for _ in self._parameters]
         self._asked_rows: dict[int, set[int]] = {}
@@ -136,8 +138,8 @@ class Watch:
         self._passes_seen = 0
         self._leaves_known = False
         self._since_evaluation = 0
-        self._versions: list[int] = []
-        """Of the parameters after the last update; whoever changes them in between changes these."""
+        self._version = 0
+        """Of the first parameter after the last update; whoever changes all of them in between changes this."""
         self._weight = 0.0
         """Of the sentences of the batches since the last update, in their gradients."""
         self._losses_since_epoch: list[Tensor] = []
@@ -151,6 +153,11 @@ class Watch:
         self._start = _copies(model, optimizer)
         self._kept_bytes = 0
         self._handles: list[Any] = []
+        self._close_handles: list[Any] = []
+        """Of hooks that change with `_looking`."""
+        self._passes = [0] * len(self._parameters)
+        """Backward passes that reached each parameter, in all updates that were looked at."""
+        self._all_passes = 0
         self._add_hooks(criterion)
 
     # what the loop may call
@@ -216,9 +223,9 @@ class Watch:
 
     def close(self) -> None:
         """Remove every hook; the loop goes on unwatched."""
-        for handle in self._handles:
+        for handle in (*self._handles, *self._close_handles):
             handle.remove()
-        self._handles = []
+        self._handles, self._close_handles = [], []
 
     def __enter__(self) -> Self:
         return self
@@ -261,22 +268,36 @@ class Watch:
     def _add_hooks(self, criterion: Callable[..., Any] | None) -> None:
         add = self._handles.append
         add(self._model.register_forward_hook(self._after_call, with_kwargs=True))
-        add(self._optimizer.register_step_pre_hook(lambda *_: self._before_step()))
-        add(self._optimizer.register_step_post_hook(lambda *_: self._after_step()))
-        for index, parameter in enumerate(self._parameters.values()):
-            if parameter.requires_grad:
-                hook = self._after_backward_of(index)
-                add(parameter.register_post_accumulate_grad_hook(hook))  # type: ignore[no-untyped-call]
-        numbers = {id(p): index for index, p in enumerate(self._parameters.values())}
-        for module in self._model.modules():
-            if (
-                isinstance(module, nn.Embedding)
-                and module.num_embeddings > 1
-                and id(module.weight) in numbers
-            ):
-                add(module.register_forward_pre_hook(self._before_look_up_in(numbers[id(module.weight)])))
+        add(self._optimizer.register_step_post_hook(self._after_step))
         if isinstance(criterion, nn.CrossEntropyLoss):
             add(criterion.register_forward_pre_hook(self._before_loss))
+        self._listen()
+
+    def _listen(self) -> None:
+        """Hook all that is looked at for an update that is, and one parameter alone, which counts, for the others."""
+        for handle in self._close_handles:
+            handle.remove()
+        self._close_handles = []
+        add = self._close_handles.append
+        own = None if self._looking else self._always_reached()
+        for index, parameter in enumerate(self._parameters.values()):
+            if parameter.requires_grad and own in (None, index):
+                hook = self._after_backward_of(index)
+                add(parameter.register_post_accumulate_grad_hook(hook))  # type: ignore[no-untyped-call]
+        if not self._looking:
+            return
+        add(self._optimizer.register_step_pre_hook(self._before_step))
+        numbers = {id(p): index for index, p in enumerate(self._parameters.values())}
+        embeddings = [module for module in self._model.modules() if isinstance(module, nn.Embedding)]
+        for module in embeddings:
+            number = numbers.get(id(module.weight))
+            if number is not None and module.num_embeddings > 1:
+                add(module.register_forward_pre_hook(self._before_look_up_in(number)))
+
+    def _always_reached(self) -> int | None:
+        """The first parameter that every backward pass has reached so far."""
+        whole = (index for index, passes in enumerate(self._passes) if passes == self._all_passes)
+        return next(whole, None)
 
     def _after_call(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
@@ -293,6 +314,8 @@ class Watch:
             if model.training and self._start is not None and self._losses_computed:
                 call.inputs = self._kept_inputs(args, kwargs)
         self._waiting.append(call)
+        if self._seen.updates and (version := _version(self._parameters)) != self._version:
+            self._look_for_a_reset(version)
         if differentiable and not self._leaves_known:
             self._leaves_known = True
             own = {id(p) for p in _named_parameters(model).values()}
@@ -319,10 +342,11 @@ class Watch:
 
         return after_gradient
 
-    @torch.no_grad()
     def _after_gradient(self, call: "_Call", scores: Tensor | None, gradient: Tensor) -> None:
         """A gradient has come back to the scores of a call; parameters get theirs after this."""
         seen = self._seen
+        if gradient.requires_grad:
+            gradient = gradient.detach()
         if call.settled and not call.trained:  # it comes after the next update
             seen.forwards.unused -= call.training
             seen.forwards.evaluated_with_gradients -= not call.training
@@ -367,12 +391,16 @@ class Watch:
         loss = seen_loss(scores, gradient)
         seen.classes = scores.shape[1]
         seen.looked += 1
-        seen.probabilities += _are_probabilities(scores)
-        seen.squeezed += bool((scores >= 0).all() and (scores <= 1).all()) and not _are_probabilities(scores)
-        seen.cut += bool((scores >= 0).all()) and float((scores == 0).float().mean()) > MANY_ZEROS
-        columns = scores.T.contiguous()
-        seen.by_column += len(scores) > 1 and (_are_probabilities(columns) or _are_logarithms(columns))
-        seen.log_probabilities += _are_logarithms(scores)
+        low, high = (float(edge) for edge in scores.aminmax())
+        if low >= 0:
+            probabilities = _are_probabilities(scores)
+            seen.probabilities += probabilities
+            seen.squeezed += not probabilities and high <= 1
+            seen.cut += float((scores == 0).float().mean()) > MANY_ZEROS
+            seen.by_column += len(scores) > 1 and _are_probabilities(scores.T)
+        if high <= CLOSE:
+            seen.log_probabilities += _are_logarithms(scores)
+            seen.by_column += len(scores) > 1 and _are_logarithms(scores.T)
         seen.fits[loss.name] += 1
         self._weight += loss.weight
         if loss.name == "cross-entropy":
@@ -386,7 +414,10 @@ class Watch:
     @property
     def _losses_computed(self) -> bool:
         """Whether loss and gold of the batches of the update that comes are computed."""
-        return self._looking or self._seen.updates % LOSS_EVERY == 0
+        if self._looking:
+            return True
+        wanted = self._seen.updates < UPDATES_WITHOUT_EPOCH or bool(self._seen.epochs)
+        return wanted and self._seen.updates % LOSS_EVERY == 0
 
     def _keep_batch(self, call: "_Call", gold: Tensor) -> None:
         """Note the gold classes of a call, and keep it for the probes where its inputs were copied."""
@@ -397,15 +428,13 @@ class Watch:
 
     def _kept_inputs(self, args: Any, kwargs: Any) -> tuple[Any, dict[str, Any]] | None:
         """A copy of what the model was called with; None where enough is kept."""
+        if self._start is None or len(self._start.batches) >= KEPT_BATCHES:
+            return None
         size = sum(tensor.nbytes for tensor in tensors_in((args, kwargs)))
-        if (
-            self._start is None
-            or len(self._start.batches) >= KEPT_BATCHES
-            or self._kept_bytes + size > KEPT_BYTES
-        ):
+        if self._kept_bytes + size > KEPT_BYTES:
             return None
         self._kept_bytes += size
-        kept: tuple[Any, dict[str, Any]] = copy.deepcopy(detached((args, kwargs)))
+        kept: tuple[Any, dict[str, Any]] = copied((args, kwargs))
         return kept
 
     def _look_for_not_finite(self, scores: Tensor, gradient: Tensor) -> None:
@@ -444,29 +473,29 @@ class Watch:
         if self._looking and args and isinstance(args[0], Tensor) and args[0].dim() == 2:
             self._seen.scores.criterion_got_probabilities |= _are_probabilities(args[0].detach())
 
+    def _look_for_a_reset(self, version: int) -> None:
+        """Whether weights that were changed between two updates are what they were at first."""
+        self._version = version
+        values = zip(self._parameters.values(), self._first_values, strict=True)
+        self._seen.resets += all(torch.equal(_sample(p), value) for p, value in values)
+
     @torch.no_grad()
-    def _before_step(self) -> None:
+    def _before_step(self, *_: Any) -> None:
         seen = self._seen
-        if seen.updates and self._versions != [p._version for p in self._parameters.values()]:
-            values = zip(self._parameters.values(), self._first_values, strict=True)
-            seen.resets += all(torch.equal(_sample(p), first) for p, first in values)
-        if not self._looking:
-            return
         groups = {id(p): group for group in self._optimizer.param_groups for p in group["params"]}
-        squares: list[Tensor] = []
-        for index, parameter in enumerate(self._parameters.values()):
-            gradient = parameter.grad
-            if gradient is None or gradient.is_sparse:
-                continue
-            size = torch.linalg.vector_norm(gradient)
-            squares.append(size.square())
-            self._look_at_gradient(index, parameter, gradient, float(size), groups.get(id(parameter)))
-        norm = float(torch.stack(squares).sum().sqrt()) if squares else 0.0
+        found = [
+            (index, p, p.grad)
+            for index, p in enumerate(self._parameters.values())
+            if p.grad is not None and not p.grad.is_sparse
+        ]
+        sizes = _floats([torch.linalg.vector_norm(gradient) for _, _, gradient in found])
+        for (index, parameter, gradient), size in zip(found, sizes, strict=True):
+            self._look_at_gradient(index, parameter, gradient, size, groups.get(id(parameter)))
+        norm = math.hypot(*sizes)
         if self._backward_norms and norm:
-            before = torch.stack([value.square() for value in self._backward_norms.values()]).sum().sqrt()
-            seen.clipped.append((float(before), norm))
+            seen.clipped.append((math.hypot(*_floats([*self._backward_norms.values()])), norm))
         seen.empty_steps += norm == 0
-        self._before = [_sample(p) for p in self._parameters.values()]
+        self._before = [_sample(p).clone() for p in self._parameters.values()]
 
     def _look_at_gradient(
         self, index: int, parameter: Tensor, gradient: Tensor, size: float, group: Mapping[str, Any] | None
@@ -475,22 +504,20 @@ class Watch:
         seen.gradients += size > 0
         seen.gradient_norms.append(size)
         if parameter.dim() > 1 and not seen.is_embedding:
-            self._alive_rows[index].append(gradient.flatten(1).abs().amax(dim=1) > 0)
+            self._alive_rows[index].append(gradient.flatten(1).any(dim=1))
         if group and group.get("weight_decay") and not _decays_by_itself(self._optimizer, group) and size:
             pull = float(group["weight_decay"]) * float(torch.linalg.vector_norm(parameter.detach()))
             seen.decay_ratios.append(pull / size)
 
-    @torch.no_grad()
-    def _after_step(self) -> None:
+    def _after_step(self, *_: Any) -> None:
         seen = self._seen
+        trained = unused = 0
+        for call in self._waiting:
+            trained += call.trained
+            unused += call.training and call.gradients and not call.trained
+        backwards = max(self._counts, default=0) or min(trained, 1)
         if self._looking:
-            self._look_at_changes()
-            seen.looked += 1
-            if self._weight:
-                seen.scores.weights.append(self._weight)
-        trained = sum(call.trained for call in self._waiting)
-        unused = sum(call.training and call.gradients and not call.trained for call in self._waiting)
-        backwards = max(self._counts, default=0)
+            self._look_after_step(backwards)
         if len(seen.update_sample) < MOST_UPDATES:
             rate = max(float(group.get("lr", 0.0)) for group in self._optimizer.param_groups)
             seen.update_sample.append(SeenUpdate(trained, unused, backwards, rate))
@@ -500,31 +527,45 @@ class Watch:
         seen.graphs_alive = max(seen.graphs_alive, len(self._graphs))
         self._settle_calls(final=False)
         self._counts = [0] * len(self._counts)
-        self._backward_norms = {}
         if self._kept is not None:
             seen.checked_gradients += 1
             seen.kept_gradients += self._kept
         self._kept, self._passes_seen = None, 0
-        self._weight = 0.0
-        self._versions = [p._version for p in self._parameters.values()]
-        self._looking = seen.updates < FIRST_UPDATES or seen.updates % self._every == 0
+        self._version = _version(self._parameters)
+        looking = seen.updates < FIRST_UPDATES or seen.updates % self._every == 0
+        if looking != self._looking:
+            self._looking = looking
+            self._listen()
 
+    def _look_after_step(self, backwards: int) -> None:
+        self._look_at_changes()
+        self._seen.looked += 1
+        if self._weight:
+            self._seen.scores.weights.append(self._weight)
+        self._weight = 0.0
+        self._backward_norms = {}
+        self._all_passes += backwards
+        self._passes = [total + count for total, count in zip(self._passes, self._counts, strict=True)]
+
+    @torch.no_grad()
     def _look_at_changes(self) -> None:
         groups = {id(p): group for group in self._optimizer.param_groups for p in group["params"]}
+        spreads = list[Tensor]()
         for seen, parameter, before in zip(
             self._seen.parameters, self._parameters.values(), self._before, strict=True
         ):
             change = _sample(parameter) - before
-            if bool(change.any()):
-                seen.moved = True
-            if before.numel() > 1 and float(before.std()):
-                seen.update_ratios.append(float(change.std() / before.std()))
+            seen.moved = seen.moved or bool(change.any())
+            spreads += [change.std(), before.std()] if before.numel() > 1 else [before.new_zeros(())] * 2
             group = groups.get(id(parameter))
             if group and group.get("weight_decay") and _decays_by_itself(self._optimizer, group):
                 pull = float(group["lr"]) * float(group["weight_decay"]) * before
                 rest = float(torch.linalg.vector_norm(change + pull))
                 if rest:
                     seen.decay_ratios.append(float(torch.linalg.vector_norm(pull)) / rest)
+        both = iter(_floats(spreads))
+        for seen, moved, spread in zip(self._seen.parameters, both, both, strict=True):
+            seen.update_ratios += [moved / spread] if spread else []
 
     def _settle_calls(self, final: bool) -> None:
         """Count what became of the calls since the last update."""
@@ -576,7 +617,6 @@ class Watch:
                     seen.evaluated_rows_in_train_mode.append(ids)
         self._pending = []
 
-    @torch.no_grad()
     def _fingerprint(
         self, scores: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any], means: dict[int, Tensor] | None
     ) -> Tensor | None:
@@ -586,13 +626,13 @@ class Watch:
         """
         places, parts = [], []
         for number, tensor in enumerate(tensors_in((args, kwargs))):
-            rows = by_row(tensor.detach(), len(scores), COLUMNS)
+            rows = by_row(tensor, len(scores), COLUMNS)
             if rows is None or not rows.shape[1] or rows.device != scores.device:
                 continue
             if means is not None and not tensor.is_floating_point() and tensor.dim() > 1:
-                means[number] = rows.float().mean()
+                means[number] = rows.sum() / rows.numel()
             places.append((number, rows.shape[1]))
-            parts.append(rows.to(torch.int64))
+            parts.append(rows if rows.dtype is torch.int64 else rows.to(torch.int64))
         if not parts:
             return None
         mixer = self._mixer(tuple(places), scores.device)
@@ -618,10 +658,13 @@ class _Sentences:
         self._calls = 0
         self._old = 0
         """Sentences since the last new one."""
+        self._waiting: list[Tensor] = []
 
     def wanted(self) -> bool:
         """Whether the sentences of the call that comes are to be told apart."""
         self._calls += 1
+        if len(self._waiting) == LATER_CALLS:
+            self._compare()
         all_seen = self._old > len(self._known) > 0
         return self._calls <= FIRST_CALLS or not all_seen or self._calls % LATER_CALLS == 0
 
@@ -629,7 +672,12 @@ class _Sentences:
         """Note those of a call; those on an accelerator stay there, and each call counts as new."""
         if fingerprints is None or fingerprints.device.type != "cpu" or len(self._known) >= FINGERPRINTED:
             return
-        rows, before = fingerprints.tolist(), len(self._known)
+        self._waiting.append(fingerprints)
+
+    def _compare(self) -> None:
+        """Several calls at a time, since a few numbers take as long as many."""
+        rows, before = torch.cat(self._waiting).tolist(), len(self._known)
+        self._waiting = []
         self._known.update(rows)
         self._old = 0 if len(self._known) > before else self._old + len(rows)
 
@@ -721,10 +769,24 @@ def _replaced(name: str, parameter: nn.Parameter, in_optimizer: bool) -> SeenPar
     )
 
 
+def _version(parameters: Mapping[str, nn.Parameter]) -> int:
+    """How often the first one was changed in place; 0 without any."""
+    return next((parameter._version for parameter in parameters.values()), 0)
+
+
 def _sample(parameter: Tensor) -> Tensor:
-    """A copy of up to SAMPLE of the values, evenly spread."""
-    flat = parameter.detach().reshape(-1)
-    return flat[:: max(1, -(-flat.numel() // SAMPLE))].clone()
+    """Up to SAMPLE of the values, evenly spread."""
+    flat = parameter.detach().flatten()
+    step = -(-flat.numel() // SAMPLE)
+    return flat[::step] if step > 1 else flat
+
+
+def _floats(scalars: Sequence[Tensor]) -> list[float]:
+    """Brought to the host together where they lie on one device."""
+    if len({each.device for each in scalars}) != 1:
+        return [float(each) for each in scalars]
+    values: list[float] = torch.stack([*scalars]).tolist()
+    return values
 
 
 def _are_probabilities(scores: Tensor) -> bool:

@@ -124,6 +124,24 @@ def test_a_key_of_the_config_is_overridden(folder: Path) -> None:
     assert "sentences longer than 5 tokens (first train.jsonl:" in stdout
 
 
+@pytest.mark.parametrize(("severity", "code"), [("watch", 3), ("problem", 0)])
+def test_findings_as_grave_as_asked_exit_with_3_after_the_tables(
+    folder: Path, severity: str, code: int
+) -> None:
+    result = CliRunner().invoke(app, ["inspect", "tiny.yaml", "--fail-on", severity], env={"COLUMNS": "80"})
+    assert result.exit_code == code
+    assert result.stdout.startswith(GOLDEN)
+
+
+def test_a_problem_in_the_data_exits_with_3_in_json_too(folder: Path) -> None:
+    train = Path("train.jsonl").read_text(encoding="utf-8")
+    Path("dev.jsonl").write_text(train, encoding="utf-8")
+    arguments = ["inspect", "tiny.yaml", "--set", "data.dev=dev.jsonl", "--fail-on", "problem", "--json"]
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 3
+    assert "dev-in-train" in [each["check"] for each in json.loads(result.stdout)["findings"]]
+
+
 def test_standard_input_and_gzip_are_read(folder: Path) -> None:
     import gzip
 

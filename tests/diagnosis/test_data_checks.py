@@ -179,6 +179,7 @@ def test_dev_sentences_in_train_are_a_problem_whatever_their_case_and_digits() -
     assert severities(findings(train, [*toy(40, 2), *train[:10]])) == {"dev-in-train": "problem"}
     found = findings(train, [*toy(40, 2), *shouted[:10]])["dev-in-train"]
     assert found.measured.startswith("10 of 50 dev sentences are in train too (20 %), first toy:0")
+    assert "in train too (100 %)" in findings(train, train[:60])["dev-in-train"].measured
     assert findings(train, shouted, lowercase=False)["dev-in-train"].severity == "ok"
     assert findings(train, [*toy(300, 2), *train[:1]])["dev-in-train"].severity == "ok"
 

@@ -9,11 +9,19 @@ from typing import Any
 import pytest
 
 from relclf.diagnosis.bench import Skipped
-from relclf.diagnosis.diagnosing import Looking, Probes, Seen, diagnose_config, diagnose_run
+from relclf.diagnosis.diagnosing import (
+    Looking,
+    Probes,
+    Seen,
+    diagnose_config,
+    diagnose_run,
+    updates_behind_predictions,
+)
 from relclf.diagnosis.findings import Finding, in_order
 from relclf.diagnosis.rate_probes import StepSizes
 from relclf.errors import UserMistake
 from relclf.training.experiment import start
+from tests.diagnosis.runs import config, records
 from tests.tiny import tiny_config
 
 
@@ -196,6 +204,13 @@ def test_a_broken_file_of_a_run_is_named(tmp_path: Path, name: str):
     (run / name).write_text("{broken\n", encoding="utf-8")
     with pytest.raises(UserMistake, match=name.replace(".", r"\.")):
         list(diagnose_run(run))
+
+
+def test_predictions_that_no_later_epoch_bettered_are_those_of_all_updates():
+    collapsed, learning = records([0.19] * 10), records([0.19, 0.19, 0.4, 0.3])
+    assert updates_behind_predictions(config(), collapsed) == 560
+    assert updates_behind_predictions(config(training__monitor="loss"), learning) == 56
+    assert updates_behind_predictions(config(), learning) == 4 * 56
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path):

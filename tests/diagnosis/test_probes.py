@@ -99,6 +99,13 @@ def test_usual_rates_are_in_order(optimizer: Factory, rate: float):
     assert {finding.severity for finding in rates(optimizer, rate).values()} == {"ok"}
 
 
+@pytest.mark.parametrize(("far", "severity"), [(100, "problem"), (10**6, "watch")])
+def test_how_far_off_a_rate_is_goes_by_what_its_optimiser_is_used_to(far: int, severity: str):
+    trials = [task(adam(1e-5), seed) for seed in (1, 2)]
+    found = {each.check: each for each in rate_findings(trials, 1e-5, allowed=ALLOWED, far=far)}
+    assert found["learning-rate-too-small"].severity == severity
+
+
 def test_a_cautious_rate_is_in_order_where_the_training_is_long_enough():
     assert rates(adam(1e-4), 1e-4, allowed=100_000.0)["learning-rate-too-small"].severity == "ok"
 

@@ -46,6 +46,15 @@ def test_a_rising_nll_with_a_macro_f1_that_holds_is_called_over_confidence():
     assert "over-confidence" in finding.why
 
 
+def test_train_known_by_heart_and_of_dev_less_than_nothing_is_overfitting():
+    counts = [50, 50]  # guessing them has a nll of ln 2
+    flat, train_f1 = [0.5, 0.49, 0.51] * 6, falling(18, 0.5, 1.0)
+    by_heart = records(flat, dev_nll=falling(18, 0.69, 1.5), train_macro_f1=train_f1)
+    assert severities(record_findings(config(), by_heart, dev_counts=counts))["overfitting"] == "watch"
+    learned = records(flat, dev_nll=falling(18, 0.3, 1.5), train_macro_f1=train_f1)
+    assert of("overfitting", record_findings(config(), learned, dev_counts=counts)).severity == "ok"
+
+
 def test_a_best_epoch_in_the_first_tenth_of_a_run_that_went_on_fitting_is_watched():
     scores = [0.5, 0.62, *[0.6 - 0.001 * (epoch % 3) for epoch in range(48)]]
     train_f1 = [0.4, 0.5, *falling(48, 0.6, 0.99)]

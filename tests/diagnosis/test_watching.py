@@ -10,6 +10,7 @@ from torch import nn
 from torch.utils.data import DataLoader, TensorDataset
 
 import relclf
+from relclf.diagnosis import watching
 from relclf.diagnosis.findings import Finding
 from relclf.diagnosis.losses_seen import seen_loss
 from relclf.diagnosis.watching import Watch
@@ -711,3 +712,57 @@ def test_plain_sgd_may_be_at_the_majority_for_long():
     loop.run()
     watch.epoch(gold=loop.dev.gold.tolist(), predicted=[3] * len(loop.dev.gold))
     assert "majority-collapse" not in problems(watch.report())
+
+
+def test_between_close_looks_backward_passes_and_updates_are_still_counted():
+    loop = healthy()
+    watch = relclf.watch(loop.model, loop.optimizer)
+    batches = list(loop.train.batches(seed=1))
+    for _ in range(5):
+        for number, (words, positions, gold) in enumerate(batches):
+            (loop.criterion(loop.model(words, positions), gold) / 2).backward()
+            if number % 2:
+                loop.optimizer.step()
+                loop.optimizer.zero_grad()
+    seen = watch.observations()
+    assert (seen.updates, seen.looked) == (30, 10)
+    assert {(each.trained, each.backwards) for each in seen.update_sample} == {(2, 2)}
+
+
+def test_layers_that_are_frozen_or_take_turns_hide_no_backward_pass():
+    torch.manual_seed(1)
+    trunk, heads = torch.nn.Linear(10, 20), torch.nn.ModuleList([torch.nn.Linear(20, 4) for _ in range(2)])
+
+    class Turns(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.trunk, self.heads = trunk, heads
+
+        def forward(self, values: torch.Tensor, task: int) -> torch.Tensor:
+            scores: torch.Tensor = self.heads[task](self.trunk(values).relu())
+            return scores
+
+    model = Turns()
+    optimizer = torch.optim.Adam(model.parameters())
+    watch = relclf.watch(model, optimizer)
+    for update in range(60):
+        trunk.requires_grad_(update < 20)
+        optimizer.zero_grad()
+        values, gold = torch.randn(20, 10), torch.randint(0, 4, (20,))
+        torch.nn.functional.cross_entropy(model(values, update % 2), gold).backward()
+        optimizer.step()
+    assert {each.backwards for each in watch.observations().update_sample} == {1}
+    watch.close()
+    tensors = [*model.parameters()]
+    assert not any(tensor._post_accumulate_grad_hooks for tensor in tensors)
+
+
+def test_losses_are_kept_for_epochs_that_are_handed_in_and_else_only_at_first(monkeypatch):
+    monkeypatch.setattr(watching, "UPDATES_WITHOUT_EPOCH", 20)
+    loop = healthy()
+    watch = relclf.watch(loop.model, loop.optimizer)
+    loop.run()
+    watch.epoch()
+    loop.run()
+    watch.epoch()
+    assert [len(epoch.batch_losses) for epoch in watch.observations().epochs] == [12, 13]
