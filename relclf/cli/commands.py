@@ -11,6 +11,7 @@ from relclf.cli.diagnose import diagnose
 from relclf.cli.evaluate import evaluate
 from relclf.cli.init import init
 from relclf.cli.inspect import inspect
+from relclf.cli.plot import plot
 from relclf.cli.predict import predict
 from relclf.cli.report import report
 from relclf.cli.reporting import reports_errors
@@ -46,6 +47,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "compare": compare,
     "diagnose": diagnose,
     "report": report,
+    "plot": plot,
 }
 
 _GROUPS: dict[str, tuple[str, dict[str, Callable[..., None]]]] = {

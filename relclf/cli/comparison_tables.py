@@ -57,6 +57,8 @@ def print_comparison(result: "Comparison") -> None:
     console.print()
     for said in what_follows(result):
         print_wrapped(console, said.text, "yellow" if said.warning else "")
+    for note in result.notes:
+        print_wrapped(console, f"note   {note}", "yellow")
 
 
 def print_paired(a: str, b: str, test: "PairedTest") -> None:

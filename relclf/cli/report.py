@@ -52,6 +52,10 @@ def report(
     from relclf.report.html import check_extra
 
     check_extra()
+    if not output.name.endswith((".html", ".htm", ".html.gz")):
+        raise UserMistake(
+            f"--output: must end in .html or .html.gz (got {output.name!r}). Browsers print it to PDF."
+        )
     check_output(output, targets[0])
     if len(targets) == 1 and (targets[0] / "environment.json").is_file():
         if split is not None or score is not None or force:

@@ -77,7 +77,9 @@ def resumed_runs(paths: Sequence[Path], checkpoint: str, overrides: list[str]) -
     return [Planned(str(path), partial(resume, path, checkpoint, overrides)) for path in paths]
 
 
-def train_several(planned: Sequence[Planned], *, packed: bool, quiet: bool, as_json: bool) -> None:
+def train_several(
+    planned: Sequence[Planned], *, packed: bool, quiet: bool, as_json: bool, live: bool = False
+) -> None:
     """Train all runs; exit code 1 where one of them fails or diverges, which leaves the others as they are."""
     console = Console(quiet=True) if quiet else messages() if as_json else answers()
     experiments = _make_all(planned) if packed else []
@@ -89,7 +91,7 @@ def train_several(planned: Sequence[Planned], *, packed: bool, quiet: bool, as_j
                 Text("note   --pack: on a CPU one run after the other is faster, so they take turns")
             )
             planned = [Planned(str(each.run.path), partial(_given, each)) for each in experiments]
-        paths = _train_in_turn(planned, quiet, as_json)
+        paths = _train_in_turn(planned, quiet, as_json, live)
     reasons = [
         read_json(path / "summary.json", "The training left no summary.")["stop_reason"] for path in paths
     ]
@@ -130,14 +132,14 @@ def _given(experiment: Experiment) -> Experiment:
     return experiment
 
 
-def _train_in_turn(planned: Sequence[Planned], quiet: bool, as_json: bool) -> list[Path]:
+def _train_in_turn(planned: Sequence[Planned], quiet: bool, as_json: bool, live: bool) -> list[Path]:
     """Train one run after the other, printing each as if it were alone; returns those that were made."""
     paths: list[Path] = []
     for number, each in enumerate(planned):
         try:
             experiment = each.make()
             paths.append(experiment.run.path)
-            follow(experiment, quiet, as_json, named=True)
+            follow(experiment, quiet, as_json, named=True, live=live)
         except Interrupted as error:
             rest = ", ".join(other.name for other in planned[number + 1 :])
             raise Interrupted(

@@ -3,6 +3,7 @@
 import contextlib
 import json
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -50,6 +51,9 @@ def train(
     pack_vectors: Annotated[
         bool, typer.Option("--pack-vectors", help="Keep a copy of all word vectors in the run.")
     ] = False,
+    live: Annotated[
+        bool, typer.Option("--live", help="Redraw the curves below the table, on a terminal.")
+    ] = False,
     quiet: Annotated[
         bool, typer.Option("--quiet", "-q", help="Print only the run directory, at the end.")
     ] = False,
@@ -63,6 +67,7 @@ def train(
     """
     resumed = list(resume or [])
     _check(config, resumed, run, from_, all_data, epochs, seeds, pack)
+    _check_live(live, quiet, pack)
     overrides = list(set_ or [])
     if folds is not None:
         overrides.append(f"data.folds={folds}")
@@ -71,13 +76,13 @@ def train(
     if pack_vectors:
         overrides.append("encoding.pack_vectors=true")
     if config is not None and _trains_folds(config, overrides, folds, seeds):
-        _cross_validate(config, overrides, run, runs_dir, pack, quiet, json_)
+        _cross_validate(config, overrides, run, runs_dir, quiet, json_, live)
         return
     if seeds is None and len(resumed) < 2:
         experiment = (
             _resumed(resumed[0], from_, overrides) if resumed else _new(config, overrides, run, runs_dir)
         )
-        if follow(experiment, quiet, json_) == "diverged":
+        if follow(experiment, quiet, json_, live=live) == "diverged":
             raise typer.Exit(1)
         return
     from relclf.cli.several_runs import new_runs, resumed_runs, train_several
@@ -86,7 +91,7 @@ def train(
         runs = new_runs(config, overrides, seeds, run, runs_dir)
     else:
         runs = resumed_runs(resumed, from_, overrides)
-    train_several(runs, packed=pack, quiet=quiet, as_json=json_)
+    train_several(runs, packed=pack, quiet=quiet, as_json=json_, live=live)
 
 
 def _check(
@@ -122,6 +127,17 @@ def _check(
         raise UserMistake("--pack is for several runs: give --seeds, or --resume for each run.")
 
 
+def _check_live(live: bool, quiet: bool, pack: bool) -> None:
+    from relclf.errors import UserMistake
+
+    if live and quiet:
+        raise UserMistake("--live draws, --quiet does not. Leave one of the two out.")
+    if live and pack:
+        raise UserMistake(
+            "--live draws one run at a time, --pack trains all at once. Leave one of the two out."
+        )
+
+
 def _trains_folds(config: Path, overrides: list[str], folds: int | None, seeds: str | None) -> bool:
     """Whether the config asks for all folds. Raises UserMistake where it asks for several seeds too."""
     from relclf.config.loading import load_config
@@ -142,9 +158,9 @@ def _cross_validate(
     overrides: list[str],
     run: Path | None,
     runs_dir: Path,
-    pack: bool,
     quiet: bool,
     as_json: bool,
+    live: bool,
 ) -> None:
     from relclf.cli.console import messages
     from relclf.cli.formatting import shell_path
@@ -153,9 +169,8 @@ def _cross_validate(
     from relclf.runs.folds import create_folds_folder
 
     folder = create_folds_folder(runs_dir, config.stem, run)
-    train_several(
-        fold_runs(load_config(config, overrides), folder), packed=False, quiet=quiet, as_json=as_json
-    )
+    planned = fold_runs(load_config(config, overrides), folder)
+    train_several(planned, packed=False, quiet=quiet, as_json=as_json, live=live)
     if not quiet:
         messages().print(f"next: relclf evaluate {shell_path(folder)}")
 
@@ -176,13 +191,17 @@ def _resumed(run: Path, checkpoint: str, overrides: list[str]) -> "Experiment":
     return resume(run, checkpoint, overrides)
 
 
-def follow(experiment: "Experiment", quiet: bool, as_json: bool, named: bool = False) -> str:
-    """Run the training and print it; returns why it ended. `named`: each record says its run."""
+def follow(
+    experiment: "Experiment", quiet: bool, as_json: bool, named: bool = False, live: bool = False
+) -> str:
+    """Run the training and print it; returns why it ended. `named`: each record says its run; `live`: with curves."""
     from rich.console import Console
+    from rich.text import Text
 
     from relclf.cli.console import answers, messages
     from relclf.cli.formatting import shell_path
-    from relclf.cli.training_table import TrainingTable
+    from relclf.cli.terminal_chart import print_chart
+    from relclf.cli.training_table import TrainingTable, curves
     from relclf.runs.files import read_json
     from relclf.training.interruption import stop_on_signals
 
@@ -190,7 +209,7 @@ def follow(experiment: "Experiment", quiet: bool, as_json: bool, named: bool = F
     table = TrainingTable(console, experiment)
     try:
         table.header()
-        with stop_on_signals() as request, progress_bar([experiment], console):
+        with stop_on_signals() as request, progress_bar([experiment], console, live):
             for record in experiment.epochs(request):
                 table.row(experiment.state.records)
                 if as_json:
@@ -203,6 +222,8 @@ def follow(experiment: "Experiment", quiet: bool, as_json: bool, named: bool = F
         )
         raise
     reason = read_json(experiment.run.summary, "The training left no summary.")["stop_reason"]
+    if live and console.is_terminal:
+        print_chart([Text(), *curves(experiment, console), Text()], console)
     table.closing(reason)
     if quiet and not as_json:
         print(experiment.run.path)
@@ -210,17 +231,23 @@ def follow(experiment: "Experiment", quiet: bool, as_json: bool, named: bool = F
 
 
 @contextlib.contextmanager
-def progress_bar(experiments: "Sequence[Experiment]", console: "Console") -> Iterator[None]:
+def progress_bar(
+    experiments: "Sequence[Experiment]", console: "Console", live: bool = False
+) -> Iterator[None]:
     """A bar of the running epoch's batches under the table, on a terminal only; it polls the training's state.
 
-    Of several runs that train together it shows the first that is inside an epoch.
+    Of several runs that train together it shows the first that is inside an epoch. `live`: the curves of the first.
     """
     if not console.is_terminal or console.quiet:
         yield
         return
+    from rich.console import Group
     from rich.live import Live
     from rich.progress_bar import ProgressBar
     from rich.table import Table
+    from rich.text import Text
+
+    from relclf.cli.training_table import curves
 
     inputs = experiments[0].inputs
     batches = -(-len(inputs.train) // inputs.config.training.batch_size)
@@ -235,7 +262,19 @@ def progress_bar(experiments: "Sequence[Experiment]", console: "Console") -> Ite
         grid.add_row(f"epoch {epoch}", ProgressBar(batches, done, width=30), state)
         return grid
 
+    @lru_cache(maxsize=1)
+    def drawn(_epochs: int, _width: int, height: int) -> Group:
+        return Group(Text(), *curves(experiments[0], console, height - _ROWS_IN_SIGHT))
+
+    def view() -> Group:
+        epochs = len(experiments[0].state.records)
+        return Group(drawn(epochs, console.width, console.height), bar()) if live and epochs else Group(bar())
+
     with Live(
-        get_renderable=bar, console=console, transient=True, refresh_per_second=8, redirect_stderr=False
+        get_renderable=view, console=console, transient=True, refresh_per_second=8, redirect_stderr=False
     ):
         yield
+
+
+_ROWS_IN_SIGHT = 5
+"""Lines of a terminal that the live curves leave free: for some rows of the table and the bar."""

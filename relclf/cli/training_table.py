@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.text import Text
 
 from relclf.cli.formatting import loss, norm, percent, shell_path, short_count, small, sparkline
+from relclf.cli.terminal_chart import run_chart
 from relclf.config.schema import ExperimentConfig
 from relclf.relations import printable
 from relclf.runs.records import EpochRecord, best_record, reached_95
@@ -140,6 +141,13 @@ class TrainingTable:
         )
 
 
+def curves(experiment: Experiment, console: Console, most_lines: int | None = None) -> list[Text]:
+    """Loss and macro-F1 of the epochs so far, as lines that fit the console."""
+    records = experiment.state.records
+    best = best_record(records, experiment.inputs.config.training.monitor, experiment.state.best_from)
+    return run_chart(records, best if experiment.inputs.dev else None, console, most_lines)
+
+
 def header_lines(experiment: Experiment) -> list[str]:
     """The run, the data, the network."""
     config, inputs = experiment.inputs.config, experiment.inputs
@@ -172,11 +180,13 @@ def _vector_lines(experiment: Experiment) -> list[str]:
     if use is None:
         return []
     ways = ", ".join(f"{count:,} {name}" for name, count in use.matches.items())
-    kept = "packed in the run" if experiment.inputs.config.encoding.pack_vectors else "kept by reference"
+    encoding = experiment.inputs.config.encoding
+    kept = "packed in the run" if encoding.pack_vectors else "kept by reference"
+    spelled = " · n-grams for the others" if encoding.missing_vectors == "ngrams" else ""
     twice = f" · {use.duplicates:,} twice in the file, the first counts" if use.duplicates else ""
     return [
         f"words  {use.found:,} of {use.words:,} have vectors, {percent(use.coverage)} % of tokens"
-        f"{f' ({ways})' if ways else ''}{twice} · {kept}"
+        f"{f' ({ways})' if ways else ''}{twice}{spelled} · {kept}"
     ]
 
 

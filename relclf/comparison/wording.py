@@ -30,7 +30,7 @@ class Said(NamedTuple):
 
 
 def what_follows(result: Comparison) -> Iterator[Said]:
-    """What a reader should know beside the tables: the tests, which score to report, and warnings."""
+    """What a reader should know beside the tables and notes: the tests, which score to report, and warnings."""
     yield from _about_pairs(result)
     yield Said(_which_score(result))
     if any(group.tried > 1 for group in result.groups) and result.question.split == "dev":
@@ -42,8 +42,6 @@ def what_follows(result: Comparison) -> Iterator[Said]:
         yield Said(f"! forced: not the same {mismatch.what}: {values}", True)
     if any(group.many_updates for group in result.groups):
         yield Said("* ten times the updates of another group, or more", True)
-    for note in result.notes:
-        yield Said(f"note   {note}", True)
 
 
 def about_test(test: PairedTest) -> Iterator[Said]:

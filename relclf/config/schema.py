@@ -219,10 +219,14 @@ class EncodingConfig(Section):
         default=None,
         description="scale each source so that the vectors of train's words have this standard deviation.",
     )
-    missing_vectors: Literal["random", "zero", "mean"] = Field(
+    missing_vectors: Literal["random", "zero", "mean", "ngrams"] = Field(
         default="random",
         description="where words of train that the vectors lack begin: drawn with `model.word_std`, at zero, or at "
-        "the mean of the vectors found; the unknown word too.",
+        "the mean of the vectors found; the unknown word too. `ngrams`: each word that the vectors lack, later ones "
+        "too, is the mean of its hashed character n-grams, which are trained.",
+    )
+    ngram_buckets: Count = Field(
+        default=2**14, description="rows of the table that `missing_vectors: ngrams` hashes n-grams into."
     )
     pack_vectors: bool = Field(
         default=False,
@@ -236,6 +240,8 @@ class EncodingConfig(Section):
             for name in ("freeze_vectors", "pack_vectors"):
                 if getattr(self, name):
                     raise ValueError(f"{name} needs vectors")
+            if self.missing_vectors == "ngrams":
+                raise ValueError("missing_vectors: ngrams needs vectors, which lack some words")
         return self
 
 

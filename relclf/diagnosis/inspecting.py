@@ -121,10 +121,12 @@ def inspect_file(path: Path | str, reading: Reading | str = "auto") -> Inspectio
 
 
 def _with_vectors(splits: dict[str, list[Example]], encoding: EncodingConfig) -> list[str]:
-    """The words of all splits that the word vectors have."""
+    """The words of all splits that the word vectors have, or all words, where n-grams stand for the others."""
     normalise = Vocabulary((), FIRST_WORD_ID, encoding.lowercase, encoding.fold_digits).normalise
     tokens = {token for examples in splits.values() for example in examples for token in example.tokens}
     words = sorted(set(map(normalise, tokens)))
+    if encoding.missing_vectors == "ngrams":
+        return words
     found = read_sources(open_sources(encoding), words).find(words).match != NOT_FOUND
     return [word for word, is_known in zip(words, found.tolist(), strict=True) if is_known]
 

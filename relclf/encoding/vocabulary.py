@@ -28,12 +28,15 @@ class Vocabulary:
     The first `trained` ids (padding and unknown word among them) have rows that training may change; the
     rest have constant rows from the vectors file: words that train does not have, or, with frozen vectors,
     every word of the file.
+
+    `spelled` are the ids of words without a vector, where n-grams stand for these; they rise.
     """
 
     words: tuple[str, ...]
     trained: int
     lowercase: bool
     fold_digits: bool
+    spelled: tuple[int, ...] = ()
 
     @classmethod
     def build(
@@ -45,10 +48,12 @@ class Vocabulary:
         fold_digits: bool,
         vector_words: Sequence[str] = (),
         freeze_vectors: bool = False,
+        spelled_words: Sequence[str] = (),
     ) -> "Vocabulary":
         """Words of train with at least `min_count` occurrences, the most frequent first; then the file's.
 
-        `vector_words` are normalised already. A word of train that the file has is kept however rare it is.
+        `vector_words` are normalised already. A word of train that the file has is kept however rare it is. So are
+        the `spelled_words`, which the file lacks: those that are rare, or that train lacks, come last.
         """
         counts = Counter(token for example in examples for token in example.tokens)
         folded: Counter[str] = Counter()
@@ -59,8 +64,11 @@ class Vocabulary:
         kept = [word for word in by_frequency if folded[word] >= min_count or word in in_file]
         trained = [word for word in kept if word not in in_file] if freeze_vectors else kept
         chosen = set(trained)
-        constant = [word for word in vector_words if word not in chosen]
-        return cls((*trained, *constant), FIRST_WORD_ID + len(trained), lowercase, fold_digits)
+        constant = [word for word in (*vector_words, *spelled_words) if word not in chosen]
+        words = (*trained, *constant)
+        no_vector = set(spelled_words)
+        spelled = tuple(index for index, word in enumerate(words, FIRST_WORD_ID) if word in no_vector)
+        return cls(words, FIRST_WORD_ID + len(trained), lowercase, fold_digits, spelled)
 
     def __len__(self) -> int:
         """The number of ids, padding and the unknown word among them."""
@@ -75,6 +83,14 @@ class Vocabulary:
     def constant_words(self) -> tuple[str, ...]:
         """The words whose rows stay as the vectors file has them, in id order."""
         return self.words[self.trained - FIRST_WORD_ID :]
+
+    @property
+    def spelled_words(self) -> list[str]:
+        """For each id its word, "" where n-grams do not stand for it."""
+        words = [""] * len(self)
+        for index in self.spelled:
+            words[index] = self.words[index - FIRST_WORD_ID]
+        return words
 
     def normalise(self, token: str) -> str:
         """The word that a token counts as."""
@@ -94,7 +110,7 @@ class Vocabulary:
             "first_word_id": FIRST_WORD_ID,
             "trained": self.trained,
             "words": list(self.words),
-        }
+        } | ({"spelled": list(self.spelled)} if self.spelled else {})
 
     @classmethod
     def from_json(cls, value: Any, source: str) -> "Vocabulary":
@@ -110,6 +126,7 @@ class Vocabulary:
                 int(value["trained"]),
                 bool(value["lowercase"]),
                 bool(value["fold_digits"]),
+                tuple(int(index) for index in value.get("spelled", ())),
             )
         except (KeyError, TypeError, ValueError):
             raise UserMistake(
@@ -117,6 +134,8 @@ class Vocabulary:
             ) from None
         if not FIRST_WORD_ID <= vocabulary.trained <= len(vocabulary):
             raise UserMistake(f"{source}: {vocabulary.trained} trained words of {len(vocabulary)} cannot be.")
+        if not all(FIRST_WORD_ID <= index < len(vocabulary) for index in vocabulary.spelled):
+            raise UserMistake(f"{source}: spelled has an id that no word has. The file was changed.")
         return vocabulary
 
     @cached_property

@@ -12,7 +12,7 @@ from relclf.encoding.vocabulary import FIRST_WORD_ID, PAD_ID, Vocabulary
 from relclf.encoding.word_vectors.lookup import WordVectors
 from relclf.models.attention_cnn import AttentionCnn
 from relclf.models.cnn import Cnn
-from relclf.models.layers import POSITION_STD, WordEmbedding
+from relclf.models.layers import POSITION_STD, NgramEmbedding, WordEmbedding
 from relclf.models.pcnn import Pcnn
 
 
@@ -27,9 +27,14 @@ def build_model(
 
     The ranking loss leaves the relation `negative` without a score of its own.
     """
+    encoding, width = config.encoding, config.model.word_dim
+    ngrams = None
+    if encoding.missing_vectors == "ngrams":
+        ngrams = NgramEmbedding(torch.empty(encoding.ngram_buckets, width), vocabulary.spelled_words)
     words = WordEmbedding(
-        torch.empty(vocabulary.trained, config.model.word_dim),
+        torch.empty(vocabulary.trained, width),
         torch.from_numpy(constant_rows) if constant_rows is not None else None,
+        ngrams,
     )
     unscored = negative if config.training.loss.name == "ranking" else None
     positions = 2 * config.encoding.max_distance + 2
@@ -58,12 +63,14 @@ def initialise(
     model.words.weight.normal_(0, config.model.word_std, generator=generator)
     if vectors is not None:
         match config.encoding.missing_vectors:
-            case "zero":
+            case "zero" | "ngrams":
                 model.words.weight.zero_()
             case "mean" if len(vectors.words):
                 model.words.weight[:] = torch.from_numpy(vectors.vectors.mean(axis=0))
         _copy_vectors(model.words.weight, vocabulary, vectors)
     model.words.weight[PAD_ID] = 0
+    if model.words.ngrams is not None:
+        model.words.ngrams.weight.normal_(0, config.model.word_std, generator=generator)
     for positions in (model.head_positions, model.tail_positions):
         if isinstance(positions, nn.Embedding):
             positions.weight.normal_(0, POSITION_STD, generator=generator)
@@ -75,10 +82,16 @@ def initialise(
 
 
 def constant_rows(vocabulary: Vocabulary, vectors: WordVectors) -> NDArray[np.float32]:
-    """The vectors of the words that training never changes, in id order, shape (words, width)."""
+    """The vectors of the words that training never changes, in id order, shape (words, width).
+
+    Zeros for those that n-grams alone stand for.
+    """
     row = {word: index for index, word in enumerate(vectors.words)}
-    names = vocabulary.constant_words
-    return vectors.vectors[[row[name] for name in names]] if names else vectors.vectors[:0]
+    rows = np.zeros((len(vocabulary.constant_words), vectors.vectors.shape[1]), dtype=np.float32)
+    for place, name in enumerate(vocabulary.constant_words):
+        if name in row:
+            rows[place] = vectors.vectors[row[name]]
+    return rows
 
 
 def _copy_vectors(weight: Tensor, vocabulary: Vocabulary, vectors: WordVectors) -> None:

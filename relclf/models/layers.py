@@ -1,7 +1,7 @@
 """The layers that networks share: the word embedding with constant rows, and dropout with its own generator."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from typing import Any
 
@@ -10,28 +10,75 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from relclf.encoding.batches import Batch
+from relclf.encoding.ngrams import hashed_ngrams
 from relclf.encoding.vocabulary import PAD_ID, UNKNOWN_ID
+
+
+class NgramEmbedding(nn.Module):
+    """What stands for a word without a vector: the mean of the rows of its hashed character n-grams.
+
+    Bojanowski et al. 2017, equation 2, but for the mean in place of the sum, so that long words are no larger.
+    """
+
+    buckets: Tensor
+    """(n-grams of all words,) one word after the other."""
+    starts: Tensor
+    """(word ids + 1,) where each word's begin."""
+
+    def __init__(self, rows: Tensor, words: Sequence[str]) -> None:
+        """rows: (buckets, width); words: one a word id, "" for those whose n-grams do not count."""
+        super().__init__()
+        self.weight = nn.Parameter(rows)
+        for name, values in zip(("buckets", "starts"), hashed_ngrams(words, len(rows)), strict=True):
+            self.register_buffer(name, torch.from_numpy(values), persistent=False)
+
+    @contextmanager
+    def extended(self, words: Sequence[str]) -> Iterator[None]:
+        """Within the block the ids after the last are those of `words`."""
+        before = self.buckets, self.starts
+        buckets, starts = (torch.from_numpy(each) for each in hashed_ngrams(words, len(self.weight)))
+        self.buckets = torch.cat([before[0], buckets.to(before[0].device)])
+        self.starts = torch.cat([before[1], len(before[0]) + starts[1:].to(before[1].device)])
+        try:
+            yield
+        finally:
+            self.buckets, self.starts = before
+
+    def of(self, ids: Tensor) -> Tensor:
+        """(words,) -> (words, width), zeros where a word has no n-grams."""
+        starts, ends = self.starts[ids], self.starts[ids + 1]
+        before = (ends - starts).cumsum(0) - (ends - starts)
+        places = torch.arange(int((ends - starts).sum()), device=ids.device)
+        places = places + torch.repeat_interleave(starts - before, ends - starts)
+        return functional.embedding_bag(self.buckets[places], self.weight, before, mode="mean")
 
 
 class WordEmbedding(nn.Module):
     """Rows that training changes, followed by rows that stay as the vectors file has them.
 
-    Constant rows are a buffer that checkpoints leave out: they are kept once a run (vectors.safetensors).
+    Constant rows are a buffer that checkpoints leave out: they are kept once a run (vectors.safetensors). With
+    n-grams, to the row of a word is added what these say of it.
     """
 
     constant: Tensor | None
     row_gradient: "RowGradient | None" = None
     """Where a training keeps the gradient of `rows`; None: autograd makes a new one each time."""
 
-    def __init__(self, trained: Tensor, constant: Tensor | None) -> None:
+    def __init__(
+        self, trained: Tensor, constant: Tensor | None, ngrams: NgramEmbedding | None = None
+    ) -> None:
         """trained: (trained rows, width), row 0 zeros for padding; constant: (other rows, width) or None."""
         super().__init__()
         self.weight = nn.Parameter(trained)
         self.register_buffer("constant", constant, persistent=False)
+        self.ngrams = ngrams
 
     @contextmanager
-    def extended(self, rows: Tensor | None) -> Iterator[None]:
-        """Within the block the ids after the last are those of `rows`, (more words, width), constant too."""
+    def extended(self, rows: Tensor | None, words: Sequence[str] = ()) -> Iterator[None]:
+        """Within the block the ids after the last are those of `rows`, (more words, width), constant too.
+
+        `words`: as many, for an embedding with n-grams, "" where these do not count.
+        """
         if rows is None or not len(rows):
             yield
             return
@@ -39,12 +86,17 @@ class WordEmbedding(nn.Module):
         rows = rows.to(self.weight.device)
         self.constant = rows if before is None else torch.cat([before, rows])
         try:
-            yield
+            with nullcontext() if self.ngrams is None else self.ngrams.extended(words):
+                yield
         finally:
             self.constant = before
 
     def rows(self, ids: Tensor) -> Tensor:
         """The rows of distinct word ids, which rise: (words,) -> (words, width)."""
+        rows = self._own_rows(ids)
+        return rows if self.ngrams is None else rows + self.ngrams.of(ids)
+
+    def _own_rows(self, ids: Tensor) -> Tensor:
         trained = self.weight.shape[0]
         if self.constant is None or not len(ids) or int(ids[-1]) < trained:
             return self._trained_rows(ids)
@@ -62,7 +114,7 @@ class WordEmbedding(nn.Module):
 
     def forward(self, batch: Batch) -> Tensor:
         """(batch, length) word ids -> (batch, length, width)."""
-        if self.row_gradient is not None:
+        if self.row_gradient is not None or self.ngrams is not None:
             words, places = torch.unique(batch.token_ids, return_inverse=True)
             padding = 0 if int(words[0]) == PAD_ID else None
             return functional.embedding(places, self.rows(words.long()), padding_idx=padding)

@@ -13,7 +13,7 @@ from relclf.data.hashing import file_sha256
 from relclf.data.splitting import split_train
 from relclf.encoding.dataset import gold_ids
 from relclf.encoding.sentences import to_sentences
-from relclf.errors import UserMistake
+from relclf.errors import Failure, UserMistake
 from relclf.example import Example
 from relclf.prediction.ensemble import check_members, check_same_split, together
 from relclf.prediction.opening import OpenedRun
@@ -262,7 +262,12 @@ def _store(opened: OpenedRun, result: RunEvaluation, other_file: bool) -> None:
 
     Another file's name carries the start of its hash.
     """
-    opened.run.evaluations.mkdir(exist_ok=True)
+    try:
+        opened.run.evaluations.mkdir(exist_ok=True)
+    except OSError as error:
+        raise Failure(
+            f"{opened.run.evaluations}: cannot be made: {error.strerror}. Check the folder and its permissions."
+        ) from None
     name = f"{result.file.stem}-{result.sha256[:8]}" if other_file else result.split
     said = opened.run.evaluations / f"{name}.{result.weights}.jsonl"
     write_scored(said, result.labelled, result.evaluation)

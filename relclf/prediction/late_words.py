@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -22,6 +22,15 @@ from relclf.training.corpus import check_vectors_hash
 from relclf.training.words import check_width
 
 
+class LateRows(NamedTuple):
+    """What stands for words after the last of a vocabulary."""
+
+    rows: Tensor
+    """(words, width) their vectors, zeros where n-grams stand for a word."""
+    spelled: tuple[str, ...]
+    """As many: a word that n-grams stand for, or ""; empty where these stand for none."""
+
+
 class LateWords:
     """The word vectors of a run, read when the first word is looked up."""
 
@@ -31,19 +40,24 @@ class LateWords:
         self._config = config
         self._size = size
 
-    def resolved(self, sentences: Sentences) -> tuple[Sentences, Tensor]:
-        """The sentences with an id for each late word, and the vectors (found words, width) of the ids after the last.
+    def resolved(self, sentences: Sentences) -> tuple[Sentences, LateRows]:
+        """The sentences with an id for each late word, and what the ids after the vocabulary's last are.
 
-        A word that the vectors lack becomes the unknown word. Raises UserMistake where the vectors are gone or have
-        changed.
+        A word that the vectors lack becomes the unknown word, but where n-grams stand for it. Raises UserMistake
+        where the vectors are gone or have changed.
         """
         if not sentences.late_words:
-            return sentences, torch.empty(0, self._config.model.word_dim)
+            return sentences, LateRows(torch.empty(0, self._config.model.word_dim), ())
         found = self._lookup.find(sentences.late_words)
         known = found.match != NOT_FOUND
-        ids = np.where(known, self._size + np.cumsum(known) - 1, UNKNOWN_ID)
+        by_ngrams = self._config.encoding.missing_vectors == "ngrams"
+        kept = known | by_ngrams
+        ids = np.where(kept, self._size + np.cumsum(kept) - 1, UNKNOWN_ID)
         word_ids = with_rows(sentences, ids.astype(np.int64))
-        return replace(sentences, word_ids=word_ids, late_words=()), torch.from_numpy(found.rows[known])
+        pairs = zip(sentences.late_words, known.tolist(), strict=True)
+        spelled = tuple("" if has else word for word, has in pairs) if by_ngrams else ()
+        rows = LateRows(torch.from_numpy(found.rows[kept]), spelled)
+        return replace(sentences, word_ids=word_ids, late_words=()), rows
 
     @cached_property
     def _lookup(self) -> SideBySide:

@@ -39,11 +39,12 @@ class OpenedRun:
 
         The network knows their late words that long.
         """
-        rows = None
+        rows: Tensor | None = None
+        spelled: tuple[str, ...] = ()
         if self.late is not None:
-            sentences, rows = self.late.resolved(sentences)
+            sentences, (rows, spelled) = self.late.resolved(sentences)
         dataset = to_dataset(sentences, gold, self.network.config.encoding.max_distance)
-        with self.network.model.words.extended(rows):
+        with self.network.model.words.extended(rows, spelled):
             yield dataset.to(self.device)
 
 

@@ -32,7 +32,7 @@ def check_extra() -> None:
 def filled(template: str, **values: Any) -> str:
     """The page of a template. Every value is escaped, but for charts, which `charts` has made.
 
-    A half of a surrogate pair, which JSON can smuggle into a name, becomes the sign for an unknown letter.
+    A byte of a path that is no UTF-8 becomes a question mark.
     """
     from markupsafe import Markup
 

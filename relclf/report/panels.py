@@ -49,12 +49,12 @@ class Panel:
     draw: Callable[["Axes"], None]
 
 
-def shown(name: object) -> str:
+def shown(name: object, longest: int = LONGEST_NAME) -> str:
     """A name as a legend can hold it: no control characters, not too long, and no underscore at its beginning.
 
     matplotlib leaves out what begins with an underscore.
     """
     text = printable(str(name))
-    if len(text) > LONGEST_NAME:
-        text = f"{text[: LONGEST_NAME // 2 - 2]}...{text[-LONGEST_NAME // 2 + 1 :]}"
+    if len(text) > longest:
+        text = f"{text[: longest // 2 - 2]}...{text[-longest // 2 + 1 :]}"
     return f" {text}" if text.startswith("_") else text

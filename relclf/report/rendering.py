@@ -145,19 +145,21 @@ def _figure(panels: Sequence[Panel], width: float, abreast: int) -> "Figure":
 
     rows = -(-len(panels) // abreast)
     figure = Figure(figsize=(width, rows * _PANEL_INCHES), layout="constrained")
-    entries: dict[str, Any] = {}
+    entries: dict[tuple[str, int], Any] = {}  # panels share an entry, two lines of one panel do not
     for index, panel in enumerate(panels, 1):
         axes = figure.add_subplot(rows, abreast, index)
         panel.draw(axes)
         axes.set_title(panel.title)
         handles, names = axes.get_legend_handles_labels()
-        entries |= {name: handle for name, handle in zip(names, handles, strict=True) if name not in entries}
+        for place, (handle, name) in enumerate(zip(handles, names, strict=True)):
+            entries.setdefault((name, names[:place].count(name)), handle)
     if len(entries) > 1:
-        beside = _legend_columns(list(entries), width)
+        names = [name for name, _ in entries]
+        beside = _legend_columns(names, width)
         legend_rows = -(-len(entries) // beside)
         figure.set_figheight(rows * _PANEL_INCHES + legend_rows * _LEGEND_ROW_INCHES)
         figure.legend(
-            list(entries.values()), list(entries), loc="outside lower center", ncols=beside, borderaxespad=0.2
+            list(entries.values()), names, loc="outside lower center", ncols=beside, borderaxespad=0.2
         )
     return figure
 

@@ -1,7 +1,8 @@
 """The page of several runs or a sweep: what `relclf compare` says, with the curves of the groups."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from relclf.comparison.comparing import Comparison, GroupResult
 from relclf.comparison.gathering import Gathered
@@ -17,6 +18,8 @@ from relclf.comparison.wording import (
     verdict,
     what_follows,
 )
+from relclf.config.loading import changed_keys
+from relclf.config.schema import ExperimentConfig
 from relclf.report.curves import group_curves
 from relclf.report.html import charts, filled
 from relclf.report.studies import expected_best, marginal_effects
@@ -58,6 +61,7 @@ def several_page(gathered: Gathered, result: Comparison) -> str:
         run_pairs=[(pair, list(about_test(pair.test))) for pair in result.run_pairs],
         one_seed=ONE_SEED,
         said=list(what_follows(result)),
+        settings=_settings([group.runs[0].config for group in gathered.groups]),
         effects=_effect_rows(result),
         expected_title=expected_title(result),
         runs=runs,
@@ -90,6 +94,28 @@ def _bars(spreads: Sequence[Spread | None]) -> list[Bar | None]:
         else None
         for each in spreads
     ]
+
+
+def _settings(configs: Sequence[ExperimentConfig]) -> dict[str, list[str]]:
+    """The keys in which configs differ, each with its value in every config."""
+    keys = dict.fromkeys(key for config in configs[1:] for key in changed_keys(configs[0], config))
+    values = [config.model_dump(mode="json") for config in configs]
+    return {
+        key: [_shown_value(each, key) for each in values]
+        for key in keys
+        if key not in _OF_A_RUN and not key.startswith("data.sha256")
+    }
+
+
+_OF_A_RUN = ("seed", "training.device", "training.threads")
+
+
+def _shown_value(values: Mapping[str, Any], key: str) -> str:
+    """The value of a dotted key; "-" where this config has no such key."""
+    value: Any = values
+    for name in key.split("."):
+        value = value.get(name) if isinstance(value, Mapping) else None
+    return "-" if value is None else str(value)
 
 
 def _effect_rows(result: Comparison) -> list[tuple[object, bool]]:

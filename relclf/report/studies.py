@@ -1,8 +1,8 @@
 """Draws what several runs or many predictions show together: tuning, and how far probabilities can be trusted."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import groupby
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from relclf.report.panels import FAINT, STYLES, Panel, shown
 
@@ -25,10 +25,10 @@ def reliability(bins: Sequence[tuple[float, float, int]]) -> Panel:
         axes.plot(*points, color=_STYLE.colour, label="measured", marker=_STYLE.mark)
         for x, y, count in zip(*points, counts, strict=True):
             below = y > 50
+            where, side = ((0, -6), "top") if below else ((0, 6), "bottom")
             axes.annotate(
-                f"{count:,}", (x, y), (0, -6 if below else 6), textcoords="offset points", fontsize=6,
-                ha="center", va="top" if below else "bottom",
-            )  # fmt: skip
+                f"{count:,}", (x, y), where, textcoords="offset points", fontsize=6, ha="center", va=side
+            )
         axes.set(xlim=(0, 100), ylim=(0, 105), xlabel="confidence, %")
 
     listed = "; ".join(f"{100 * a:.1f} % at {100 * c:.1f} %, {n:,} sentences" for c, a, n in filled)
@@ -59,7 +59,7 @@ def expected_best(points: Sequence["ExpectedBest"], score: str = "dev macro-F1")
 
 
 def _effect(key: str, effects: Sequence["Effect"], score: str) -> Panel:
-    names = [shown(each.value) for each in effects]
+    names = [shown(_in_short(each.value), _LONGEST_TICK) for each in effects]
 
     def draw(axes: "Axes") -> None:
         places = list(range(len(effects)))
@@ -83,5 +83,12 @@ def _effect(key: str, effects: Sequence["Effect"], score: str) -> Panel:
     return Panel(f"mean {score}, %", f"Mean {score} in % by {shown(key)}: {words}.", draw)
 
 
-_LETTERS_ABREAST = 30
-"""Letters of tick labels that fit beside each other below a panel."""
+def _in_short(value: Any) -> str:
+    """A value; of a section its name first, as in "adam lr 0.01"."""
+    if not isinstance(value, Mapping):
+        return str(value)
+    return " ".join(str(inner) if key == "name" else f"{key} {inner}" for key, inner in value.items())
+
+
+_LETTERS_ABREAST, _LONGEST_TICK = 30, 20
+"""Letters of tick labels that fit beside each other below a panel, and of one that is tilted."""

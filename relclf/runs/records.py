@@ -1,6 +1,7 @@
 """The record of an epoch, and the facts that follow from a list of records."""
 
 import json
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,12 +102,15 @@ def best_record(records: Sequence[EpochRecord], monitor: str, first_epoch: int =
     Where nothing is monitored (`data.all_data`) the last record is the best.
     """
     candidates = [record for record in records if record.epoch >= first_epoch]
-    if not candidates:
-        return None
-    if candidates[-1].monitored is None:
-        return candidates[-1]
     sign = -1.0 if lower_is_better(monitor) else 1.0
-    return max(candidates, key=lambda record: (sign * _monitored(record), -record.epoch))
+    scored = [
+        (sign * record.monitored, -record.epoch, record)
+        for record in candidates
+        if record.monitored is not None and math.isfinite(record.monitored)
+    ]
+    if scored:
+        return max(scored, key=lambda each: each[:2])[2]
+    return candidates[-1] if candidates else None
 
 
 def reached_95(records: Sequence[EpochRecord]) -> EpochRecord | None:
@@ -115,12 +119,6 @@ def reached_95(records: Sequence[EpochRecord]) -> EpochRecord | None:
     if not scores:
         return None
     return next(r for r in records if r.dev_macro_f1 is not None and r.dev_macro_f1 >= 0.95 * max(scores))
-
-
-def _monitored(record: EpochRecord) -> float:
-    if record.monitored is None:
-        raise ValueError(f"epoch {record.epoch} has no monitored score")
-    return record.monitored
 
 
 def _line(record: EpochRecord) -> str:

@@ -286,6 +286,8 @@ def loop_inputs(
     captured = captured and device.type == "cuda" and train_set.device == device
     # A recorded update keeps the share of the rate that the words had then.
     captured = captured and training.words_from_epoch == 1
+    # How many n-grams the words of a batch have is no shape of the batch.
+    captured = captured and config.encoding.missing_vectors != "ngrams"
     return LoopInputs(config, network.relations, train_set, dev, objective, run, poll_every, captured)
 
 

@@ -77,8 +77,11 @@ def _check_alike(experiments: Sequence[Experiment]) -> None:
     config = first.inputs.config
     if config.training.optimizer.model_dump().get("rows") == "touched":
         raise UserMistake("training.optimizer.rows: touched cannot be packed. Leave out --pack.")
-    ranking = ["training.loss.name: ranking"] if config.training.loss.name == "ranking" else []
-    if asked := [*not_stacked(config.model), *ranking]:
+    elsewhere = {
+        "training.loss.name: ranking": config.training.loss.name == "ranking",
+        "encoding.missing_vectors: ngrams": config.encoding.missing_vectors == "ngrams",
+    }
+    if asked := [*not_stacked(config.model), *(key for key, is_asked in elsewhere.items() if is_asked)]:
         raise UserMistake(f"{', '.join(asked)}: such networks cannot be packed. Leave out --pack.")
     if (name := config.training.optimizer.name) in ("backtracking", "prodigy", "schedule_free"):
         raise UserMistake(

@@ -54,14 +54,16 @@ class Words:
 
 
 def read_words(config: ExperimentConfig, corpus: Corpus) -> Words:
-    """The vocabulary of train; with word vectors also dev's words that only they know, never to be trained.
+    """The vocabulary of train; with word vectors also dev's words that only they know, never to be trained, and,
+    where n-grams stand for what these lack, all others of dev too.
 
     Raises UserMistake where the vectors cannot be read or are of another width than the model's words.
     """
     encoding = config.encoding
     vectors, use = None, None
+    lacking: tuple[str, ...] = ()
     if encoding.vectors is not None:
-        vectors, use = _read_vectors(config, encoding, corpus)
+        vectors, lacking, use = _read_vectors(config, encoding, corpus)
     vocabulary = Vocabulary.build(
         corpus.train,
         min_count=encoding.min_count,
@@ -69,6 +71,7 @@ def read_words(config: ExperimentConfig, corpus: Corpus) -> Words:
         fold_digits=encoding.fold_digits,
         vector_words=vectors.words if vectors else (),
         freeze_vectors=encoding.freeze_vectors,
+        spelled_words=lacking if encoding.missing_vectors == "ngrams" else (),
     )
     return Words(vocabulary, vectors, constant_rows(vocabulary, vectors) if vectors else None, use)
 
@@ -95,7 +98,8 @@ def save_vectors(run: RunDirectory, words: Words, packed: bool) -> None:
 
 def _read_vectors(
     config: ExperimentConfig, encoding: EncodingConfig, corpus: Corpus
-) -> tuple[WordVectors, VectorUse]:
+) -> tuple[WordVectors, tuple[str, ...], VectorUse]:
+    """The vectors of the words of train and dev, the words that have none, and what to say of it."""
     normalise = Vocabulary((), FIRST_WORD_ID, encoding.lowercase, encoding.fold_digits).normalise
     counts = _words(corpus.train, normalise)
     names = [*counts, *(word for word in sorted(_words(corpus.dev or (), normalise)) if word not in counts)]
@@ -119,7 +123,8 @@ def _read_vectors(
         lookup.duplicates,
     )
     known = tuple(name for name, is_known in zip(names, has.tolist(), strict=True) if is_known)
-    return WordVectors(known, found.rows[has]), use
+    lacking = tuple(name for name, is_known in zip(names, has.tolist(), strict=True) if not is_known)
+    return WordVectors(known, found.rows[has]), lacking, use
 
 
 def check_width(lookup: SideBySide, config: ExperimentConfig) -> None:

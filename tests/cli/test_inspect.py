@@ -141,6 +141,8 @@ def test_word_vectors_make_words_known(folder: Path) -> None:
     known = json.loads(inspect("tiny.yaml", *options, "--set", "encoding.min_count=100")[0])
     unknown = json.loads(inspect("tiny.yaml", "--json", "--set", "encoding.min_count=100")[0])
     assert known["splits"][1]["unknown"] < unknown["splits"][1]["unknown"] == 1
+    spelled = json.loads(inspect("tiny.yaml", *options, "--set", "encoding.missing_vectors=ngrams")[0])
+    assert spelled["splits"][1]["unknown"] == 0
 
 
 def lines_with(**changes: object) -> list[str]:

@@ -167,7 +167,8 @@ def test_a_run_without_an_epoch_is_refused(tmp_path: Path) -> None:
     ("arguments", "message"),
     [
         (["missing"], "no such run"),
-        (["runs/tiny", "-o", "runs"], "is a directory; name a file"),
+        (["runs/tiny", "-o", "runs"], "must end in .html"),
+        (["runs/tiny", "-o", "runs/tiny/config.yaml"], "must end in .html or .html.gz (got 'config.yaml')"),
         (["runs/tiny", "-o", "no/such/report.html"], "the folder no/such does not exist"),
         (["runs/tiny", "--split", "test"], "are for several runs"),
         (["runs/tiny", "train.jsonl"], "a file. Name runs"),
@@ -185,6 +186,13 @@ def test_an_output_that_cannot_be_written_is_a_failure(run: RunDirectory) -> Non
     result = report(run.path, "-o", "/proc/report.html")
     assert result.exit_code == 1
     assert "/proc/report.html: cannot be written" in result.stderr
+
+
+def test_an_evaluation_that_cannot_be_kept_is_a_failure(run: RunDirectory) -> None:
+    run.evaluations.write_text("in the way")
+    result = report(run.path)
+    assert result.exit_code == 1
+    assert "evaluations: cannot be made: File exists" in result.stderr
 
 
 @pytest.mark.parametrize("package", ["jinja2", "matplotlib"])

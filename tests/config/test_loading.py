@@ -139,6 +139,10 @@ seed: 3
             "c.yaml:3:1: encoding: freeze_vectors needs vectors.",
         ),
         (
+            SMALLEST + "encoding: {missing_vectors: ngrams}\n",
+            "c.yaml:3:1: encoding: missing_vectors: ngrams needs vectors, which lack some words.",
+        ),
+        (
             SMALLEST + "training: {imbalance: {class_weights: inverse, focal_gamma: 2}}\n",
             "c.yaml:3:12: training.imbalance: class_weights and focal_gamma together correct the same imbalance "
             "twice; choose one.",

@@ -75,6 +75,19 @@ def test_with_frozen_vectors_all_words_of_the_file_are_constant():
     assert all(word_id >= vocabulary.trained for word_id in vocabulary.ids(["zebra", "apples"]))
 
 
+def test_words_that_are_spelled_keep_an_id_however_rare_and_come_last_where_train_has_them_not_or_seldom():
+    vocabulary = built(min_count=2, vector_words=("zebra", "apples"), spelled_words=("the", "rain", "gnu"))
+    assert vocabulary.words[-3:] == ("zebra", "rain", "gnu")
+    assert vocabulary.trained == len(vocabulary) - 3
+    spelled = [word for word in vocabulary.spelled_words if word]
+    assert sorted(spelled) == ["gnu", "rain", "the"]
+    assert [vocabulary.spelled_words[word_id] for word_id in vocabulary.ids(spelled)] == spelled
+    assert Vocabulary.from_json(json.loads(json.dumps(vocabulary.to_json())), "v") == vocabulary
+    assert "spelled" not in built().to_json()
+    with pytest.raises(UserMistake, match=r"v: spelled has an id that no word has\. The file was changed"):
+        Vocabulary.from_json({**vocabulary.to_json(), "spelled": [len(vocabulary)]}, "v")
+
+
 def test_examples_outside_train_add_no_word():
     vocabulary = Vocabulary.build(tiny_examples()[:1], min_count=1, lowercase=True, fold_digits=True)
     before = vocabulary.words

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from relclf.encoding.ngrams import hashed_ngrams
 from relclf.errors import UserMistake
 from relclf.prediction.evaluating import evaluate_run
 from relclf.prediction.opening import open_trained
@@ -96,6 +97,27 @@ def test_evaluation_looks_words_up_too(trained, tmp_path):
     assert names[int(scores.argmax())] == max(shares, key=shares.__getitem__)
     constant = opened.network.model.words.constant
     assert constant is not None and len(constant) == 0, "the network keeps no late word"
+
+
+def test_a_word_that_the_vectors_lack_too_counts_with_its_ngrams_whether_dev_has_it_or_not(trained, tmp_path):
+    dev = tmp_path / "dev.jsonl"
+    dev.write_text(json.dumps({**LOST, "relation": "cause"}) + "\n")
+    late = trained(encoding__missing_vectors="ngrams", data__dev=str(tmp_path / "train.jsonl"))
+    of_dev = trained(encoding__missing_vectors="ngrams", data__dev=str(dev))
+    assert "gnu" not in open_trained(late).network.vocabulary.words
+    assert "gnu" in open_trained(of_dev).network.vocabulary.words
+    for run in (late, of_dev):
+        ngrams = open_trained(run).network.model.words.ngrams
+        rows = [
+            ngrams.weight[hashed_ngrams([word], len(ngrams.weight))[0]].mean(dim=0).tolist()
+            for word in ("gnu", "emu")
+        ]
+        found = load(run).predict([LOST, UNSEEN])
+        assert found[0].probabilities == pytest.approx(expected_scores(run, rows)[0], abs=2e-6)
+        unseen = expected_scores(run, [[1.0, 2, 3, 4, 5, 6], [6.0, 5, 4, 3, 2, 1]])[0]
+        assert found[1].probabilities == pytest.approx(unseen, abs=2e-6)
+    predicted = json.loads((of_dev / "predictions.dev.jsonl").read_text())
+    assert predicted["relation"] == load(of_dev).predict([LOST])[0].relation
 
 
 def test_a_source_that_is_gone_or_changed_is_refused_when_it_is_needed(trained, tmp_path):

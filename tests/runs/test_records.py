@@ -74,6 +74,11 @@ def test_without_dev_the_last_epoch_is_the_best() -> None:
     assert best_record(records, "macro_f1") is records[1]
 
 
+def test_an_epoch_without_a_score_is_never_the_best_of_those_that_have_one() -> None:
+    records = [record(1, 0.4), record(2, float("nan")), record(3, 0.6), record(4, None)]
+    assert best_record(records, "macro_f1") is records[2]
+
+
 def test_95_percent_is_the_first_epoch_that_comes_near_the_highest() -> None:
     records = [record(epoch, score) for epoch, score in enumerate([0.5, 0.94, 0.96, 1.0], 1)]
     assert reached_95(records) is records[2]

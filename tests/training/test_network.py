@@ -8,6 +8,7 @@ import torch
 
 from relclf.encoding.batches import gather
 from relclf.encoding.dataset import encode
+from relclf.encoding.ngrams import hashed_ngrams
 from relclf.encoding.vocabulary import UNKNOWN_ID
 from relclf.errors import UserMistake
 from relclf.training.corpus import read_corpus
@@ -63,11 +64,12 @@ def test_the_use_of_vectors_is_counted_by_token_and_by_word(tmp_path):
     assert (use.words, use.found, use.matches) == (len(words), 2, {"exact": 2})
 
 
+@pytest.mark.parametrize("missing", ["random", "ngrams"])
 @pytest.mark.parametrize("vectors", [None, False, True], ids=["no vectors", "trained", "frozen"])
-def test_a_run_gives_the_same_network_back(tmp_path, vectors):
+def test_a_run_gives_the_same_network_back(tmp_path, vectors, missing):
     config = tiny_config(tmp_path)
     if vectors is not None:
-        config = with_vectors(tmp_path, encoding__freeze_vectors=vectors)
+        config = with_vectors(tmp_path, encoding__freeze_vectors=vectors, encoding__missing_vectors=missing)
     experiment, opened = networks(tmp_path, config)
     examples = read_corpus(config).train
     torch.testing.assert_close(scores(opened, examples), scores(experiment.network, examples), rtol=0, atol=0)
@@ -109,6 +111,32 @@ def test_words_without_a_vector_begin_as_the_config_says(tmp_path, missing):
         assert torch.equal(row, torch.zeros(6)) == (missing == "zero")
         assert torch.equal(row, mean) == (missing == "mean")
     assert network.model.words.weight[0].tolist() == [0] * 6
+
+
+def test_ngrams_stand_for_the_words_of_train_and_dev_that_the_vectors_lack(tmp_path):
+    dev = tmp_path / "dev.jsonl"
+    record = {"tokens": ["gnu", "yak", "flood"], "head": [0, 1], "tail": [1, 2], "relation": "cause"}
+    dev.write_text(json.dumps(record) + "\n")
+    config = with_vectors(
+        tmp_path,
+        data__dev=str(dev),
+        encoding__missing_vectors="ngrams",
+        encoding__ngram_buckets=64,
+        encoding__min_count=2,
+        model__word_std=0.3,
+    )
+    network = new_network(config, read_corpus(config))
+    words = network.model.words
+    assert words.ngrams.weight.shape == (64, 6)
+    assert words.ngrams.weight.std().item() == pytest.approx(0.3, rel=0.1)
+    assert UNKNOWN_ID not in network.vocabulary.ids(["gnu", "the", "yak"])
+    for name, own in {"the": 0, "gnu": 0, "storm": [0.5, 0, 0, 0, 0, -1], "yak": [6, 5, 4, 3, 2, 1]}.items():
+        buckets, _ = hashed_ngrams([name], 64)
+        expected = (
+            words.ngrams.weight[buckets].mean(dim=0) if own == 0 else torch.tensor(own, dtype=torch.float32)
+        )
+        torch.testing.assert_close(words.rows(torch.tensor(network.vocabulary.ids([name])))[0], expected)
+    assert not words.weight[UNKNOWN_ID].any()
 
 
 def test_vectors_of_another_width_are_refused_with_what_to_set(tmp_path):

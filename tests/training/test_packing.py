@@ -331,6 +331,16 @@ def test_networks_that_a_stack_does_not_have_are_refused_by_key(tmp_path: Path) 
         list(run_packed(runs))
 
 
+def test_ngrams_are_refused(tmp_path: Path) -> None:
+    (tmp_path / "vectors.txt").write_text("storm 1 2 3 4 5 6\n")
+    encoding = {"vectors": str(tmp_path / "vectors.txt"), "missing_vectors": "ngrams"}
+    runs = begin_runs(tmp_path, "runs", encoding=encoding)
+    with pytest.raises(
+        UserMistake, match=r"encoding\.missing_vectors: ngrams: such networks cannot be packed"
+    ):
+        list(run_packed(runs))
+
+
 def test_rows_touched_are_refused(tmp_path: Path) -> None:
     packed = begin_runs(tmp_path, "a", training__optimizer={"name": "adam", "rows": "touched"})
     with pytest.raises(UserMistake, match=r"training.optimizer.rows: touched cannot be packed"):

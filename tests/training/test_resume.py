@@ -204,12 +204,17 @@ def test_every_setting_resumes_inside_an_epoch(tmp_path: Path, name: str) -> Non
     assert_same_ending(train(tmp_path, **changes), train_stopped(tmp_path, [2, 6], **changes))
 
 
+@pytest.mark.parametrize("missing", ["random", "ngrams"])
 @pytest.mark.parametrize("freeze", [True, False])
-def test_word_vectors_resume_without_being_read_again(tmp_path: Path, freeze: bool) -> None:
+def test_word_vectors_resume_without_being_read_again(tmp_path: Path, freeze: bool, missing: str) -> None:
     words = ("storm", "flood", "box", "apple", "unseen", "words")
     rows = (f"{word} " + " ".join(str(0.1 * i + j) for j in range(6)) for i, word in enumerate(words))
     (tmp_path / "vectors.txt").write_text("\n".join(rows) + "\n")
-    changes = {"encoding__vectors": str(tmp_path / "vectors.txt"), "encoding__freeze_vectors": freeze}
+    changes = {
+        "encoding__vectors": str(tmp_path / "vectors.txt"),
+        "encoding__freeze_vectors": freeze,
+        "encoding__missing_vectors": missing,
+    }
     assert_same_ending(train(tmp_path, **changes), train_stopped(tmp_path, [3], **changes))
 
 

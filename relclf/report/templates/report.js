@@ -42,31 +42,31 @@ function copyButtons() {
 function sortableTables() {
   for (const table of $$("table.sortable")) {
     const heads = $$("thead th", table);
-    const original = $$("tbody tr", table);
+    const rows = $$("tbody tr", table);
     heads.forEach((head, column) => {
       const button = element("button", "", head.textContent);
       button.type = "button";
       head.replaceChildren(button);
       head.setAttribute("aria-sort", "none");
       button.addEventListener("click", () => {
-        const first = column === 0 ? "ascending" : "descending";
-        const second = column === 0 ? "descending" : "ascending";
+        const [compare, first, second] = orderOf(rows, column);
         const next = { none: first, [first]: second, [second]: "none" }[head.getAttribute("aria-sort")];
         heads.forEach((each) => each.setAttribute("aria-sort", each === head ? next : "none"));
-        $("tbody", table).append(...sortedRows(original, column, next));
+        const sign = { ascending: 1, descending: -1, none: 0 }[next];
+        $("tbody", table).append(...[...rows].sort((a, b) => sign * compare(a, b)));
       });
     });
   }
 }
 
-function sortedRows(rows, column, order) {
-  if (order === "none") return rows;
-  const text = (row) => row.cells[column].textContent;
-  const number = (row) => Number.parseFloat(text(row).replace(/,/g, ""));
-  const compare = column === 0
-    ? (a, b) => text(a).localeCompare(text(b))
-    : (a, b) => (number(a) || 0) - (number(b) || 0);
-  return [...rows].sort((a, b) => (order === "ascending" ? compare(a, b) : compare(b, a)));
+// How to compare two rows, and the order of the first and the second click: numbers begin with the largest.
+function orderOf(rows, column) {
+  const text = (row) => row.cells[column].textContent.trim();
+  if (rows.every((row) => /^(-|[\d.,]+)$/.test(text(row)))) {
+    const number = (row) => (text(row) === "-" ? -1 : Number(text(row).replaceAll(",", "")));
+    return [(a, b) => number(a) - number(b), "descending", "ascending"];
+  }
+  return [(a, b) => text(a).localeCompare(text(b)), "ascending", "descending"];
 }
 
 // One tab stop for a whole matrix; the arrow keys move inside it.
