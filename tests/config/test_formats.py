@@ -9,6 +9,8 @@ from relclf.config.loading import config_from_mapping, dump_config, load_config
 from relclf.config.schema import ExperimentConfig
 from relclf.errors import UserMistake
 
+CONFIGS = Path(__file__).parents[2] / "configs"
+
 
 def load(tmp_path: Path, **data: Any) -> ExperimentConfig:
     return config_from_mapping({"data": {"train": "t", **data}}, tmp_path)
@@ -71,7 +73,9 @@ def test_a_run_saved_before_tokenizers_could_be_chosen_keeps_words_1(tmp_path: P
 
 
 @pytest.mark.parametrize(
-    "path", sorted((Path(__file__).parents[2] / "configs").glob("*.yaml")), ids=lambda p: p.stem
+    "path",
+    sorted(path for folder in (".", "semeval2010") for path in (CONFIGS / folder).glob("*.yaml")),
+    ids=lambda path: str(path.relative_to(CONFIGS)),
 )
 def test_every_shipped_config_is_valid(path: Path) -> None:
     assert load_config(path).data.train.is_absolute()
