@@ -54,7 +54,8 @@ def print_error(message: str) -> None:
 
     from relclf.cli.console import messages
 
-    messages().print(Text.assemble(("error: ", "bold red"), (message, "red")))
+    whole = message.encode(errors="backslashreplace").decode()  # a path may hold bytes that are no UTF-8
+    messages().print(Text.assemble(("error: ", "bold red"), (whole, "red")))
 
 
 def _silence_stdout() -> None:

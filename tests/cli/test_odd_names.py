@@ -1,6 +1,7 @@
 """Names and paths of odd characters are printed as they are, and stand where they belong."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -64,3 +65,10 @@ def test_an_input_that_is_missing_is_named_though_the_output_exists(folder: Path
     assert result.exit_code == 2
     assert "missing.jsonl: no such file" in result.stderr
     assert (folder / "out.jsonl").read_text() == "before\n"
+
+
+def test_a_missing_file_whose_name_is_no_utf_8_is_named_by_its_bytes(folder: Path) -> None:
+    name = os.fsdecode(b"caf\xe9.yaml")
+    result = runner.invoke(app, ["train", "--config", name])
+    assert result.exit_code == 2
+    assert "caf\\udce9.yaml" in result.stderr
