@@ -802,7 +802,8 @@ class TrainingConfig(Section):
         "false launches every operation by itself.",
     )
     threads: Count | None = Field(
-        default=None, description="CPU threads; null: all cores. A resumed run keeps its number."
+        default=None,
+        description="CPU threads; null: `OMP_NUM_THREADS` where it is set, else all cores. A resumed run keeps its number.",
     )
 
     @field_validator("optimizer", "schedule", "stop", "loss", mode="before")

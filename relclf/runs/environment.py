@@ -34,6 +34,12 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
+def usual_threads() -> int:
+    """How many threads a training has that names no number: OMP_NUM_THREADS where it is one, else a thread a core."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    return int(asked) if asked.isdecimal() and int(asked) > 0 else available_cores()
+
+
 def _commit() -> str | None:
     """The commit of relclf's own checkout, with "+changes" where it is not clean; None outside a checkout."""
     project = Path(__file__).resolve().parents[2]

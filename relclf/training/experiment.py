@@ -18,7 +18,7 @@ from relclf.errors import Interrupted, RelclfError, UserMistake
 from relclf.models.cnn import Cnn
 from relclf.relations import RelationSet
 from relclf.runs.directory import FORMAT, RunDirectory, create_run, open_run
-from relclf.runs.environment import available_cores, describe_environment
+from relclf.runs.environment import describe_environment, usual_threads
 from relclf.runs.files import link_or_copy, remove_leftovers, write_bytes, write_json, write_text
 from relclf.runs.lock import RunLock
 from relclf.runs.records import EpochRecord, best_record, read_records, write_records
@@ -167,7 +167,7 @@ def start(config: ExperimentConfig, name: str, runs_dir: Path, explicit: Path | 
 def prepare(config: ExperimentConfig) -> Material:
     """Read and encode the data of a config. Raises UserMistake where it cannot be learned from."""
     device = choose_device(config.training.device)
-    threads = config.training.threads or available_cores()
+    threads = config.training.threads or usual_threads()
     resolved = {"device": str(device) if device.index else device.type, "threads": threads}
     config = config.model_copy(update={"training": config.training.model_copy(update=resolved)})
     check_precision(config.training, device)
@@ -225,7 +225,7 @@ def resume(path: Path, checkpoint: str = "last", overrides: Sequence[str] = ()) 
         config = load_config(run.config, overrides)
         _check_extension(before, config)
         device = choose_device(config.training.device)
-        threads = config.training.threads or available_cores()
+        threads = config.training.threads or usual_threads()
         check_precision(config.training, device)
         prepare_torch(config.training, device, threads)
         with_hashes(config)
