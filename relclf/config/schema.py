@@ -803,7 +803,8 @@ class TrainingConfig(Section):
     )
     threads: Count | None = Field(
         default=None,
-        description="CPU threads; null: `OMP_NUM_THREADS` where it is set, else all cores. A resumed run keeps its number.",
+        description="CPU threads; null: `OMP_NUM_THREADS` where it is set, else all cores. A resumed run keeps "
+        "its number.",
     )
 
     @field_validator("optimizer", "schedule", "stop", "loss", mode="before")
