@@ -472,10 +472,10 @@ def _dev_fits(baselines: LinearBaselines) -> Iterator[Finding]:
     dev = baselines.dev
     if dev is None or dev.promised < EXPECTED or baselines.related < RELATED:
         return
-    swapped = dev.swapped >= DEVIATIONS and dev.accuracy_swapped >= max(
+    better = dev.swapped >= DEVIATIONS and dev.accuracy_swapped >= max(
         dev.accuracy + MARGIN, dev.accuracy_renamed
     )
-    if swapped:
+    if better and dev.related_swapped >= RELATED:
         yield Finding(
             "problem",
             "mentions-swapped",

@@ -78,6 +78,8 @@ class DevFit:
     """What train shows out of fold, scaled to the number of dev sentences."""
     swapped: float
     """By how much dev is predicted better with head and tail exchanged; below 0 where it is predicted worse."""
+    related_swapped: float
+    """As `related`, with head and tail exchanged: a guess at the majority is better than wrong, yet knows nothing."""
     accuracy: float
     accuracy_swapped: float
     accuracy_renamed: float
@@ -410,6 +412,7 @@ def _dev_fit(task: _Task, probabilities: Probabilities, related: float) -> DevFi
     return DevFit(
         related=_related(probabilities, gold),
         promised=related * (len(gold) / len(task.gold)) ** 0.5,
+        related_swapped=_related(swapped, gold),
         swapped=_surplus(_logs(swapped)[places, gold] - _logs(probabilities)[places, gold]),
         accuracy=float((predicted == gold).mean()),
         accuracy_swapped=float((swapped.argmax(1) == gold).mean()),

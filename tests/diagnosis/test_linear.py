@@ -103,6 +103,15 @@ def test_exchanged_relations_are_doubted_first(healthy: LinearBaselines) -> None
     assert best.likely != best.example.relation
 
 
+def test_an_exchange_of_head_and_tail_must_make_dev_follow_from_train(healthy: LinearBaselines) -> None:
+    """As with shuffled relations of dev: exchanged, the model falls back on the majority, and is right more often."""
+    assert healthy.dev is not None
+    dev = replace(healthy.dev, swapped=6.0, accuracy=0.47, accuracy_swapped=0.59, accuracy_renamed=0.5)
+    for related, expected in ((1.4, None), (23.0, "problem")):
+        fit = replace(healthy, dev=replace(dev, related_swapped=related))
+        assert found(fit).get("mentions-swapped") == expected
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_shuffled_relations_are_a_problem_whichever_split_has_them(quickstart: Splits, seed: int) -> None:
     train, dev = quickstart
