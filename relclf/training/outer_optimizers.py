@@ -3,6 +3,7 @@
 import contextlib
 import inspect
 import io
+from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from typing import Any, ClassVar
 
@@ -21,20 +22,20 @@ class Carrying:
     param_groups: list[dict[str, Any]]
 
 
-class Averaging(Carrying):
+class Averaging(Carrying, ABC):
     """An optimiser that trains other weights than those to be scored, and can go from one to the other."""
 
+    @abstractmethod
     def train(self) -> None:
         """Make the weights those to be trained."""
-        raise NotImplementedError
 
+    @abstractmethod
     def eval(self) -> None:
         """Make the weights those to be scored."""
-        raise NotImplementedError
 
+    @abstractmethod
     def averages(self) -> list[tuple[nn.Parameter, Tensor]]:
         """The weights to be scored, where the parameters are those to be trained; nothing changes."""
-        raise NotImplementedError
 
 
 def build_prodigy(config: Prodigy, parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:

@@ -131,4 +131,5 @@ def test_csv_and_card_need_no_torch(run: Path) -> None:
             "try:\n    main()\nexcept SystemExit as end:\n    assert not end.code\n"
             "assert 'torch' not in sys.modules"
         )
-        subprocess.run([sys.executable, "-c", ask], check=True, capture_output=True)
+        ended = subprocess.run([sys.executable, "-c", ask], capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stderr
