@@ -83,13 +83,12 @@ class Cnn(nn.Module):
         positions: tuple[Tensor, ...] = ()
         if self.head_positions is not None and self.tail_positions is not None:
             positions = (self.head_positions.weight, self.tail_positions.weight)
-        symbols = find_symbols(batch, max(self._config.windows), len(positions[0]) if positions else 0)
+        symbols = find_symbols(batch, positions=bool(positions))
         tables = (self.words.rows(symbols.words), *positions)
         pieces = self.pieces(batch)
-        in_pieces = symbols.in_pieces(pieces)
         features: list[Tensor] = []
         for window, bank in self._banks():
-            pooled = pooled_filters(in_pieces, tables, bank.weight, window)  # (pieces * batch, filters)
+            pooled = pooled_filters(symbols, pieces, tables, bank.weight, window)  # (pieces * batch, filters)
             features += self._activation(self.filled(pooled + bank.bias)).chunk(len(pieces))
         if self._config.features > self._config.pooled:
             features += self.beside(functional.embedding(symbols.word_places, tables[0]), batch)

@@ -28,18 +28,20 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from relclf.models.compiled import compiled
 from relclf.models.layers import RowGradient, WordEmbedding
 
+Rows = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+"""The table and its averages, (rows, width) each."""
 TERMS = 6
 DENSE_MEANS = 30
 CENTRE = 8
 """c is b_u this many updates after s, near the mean of u - s under the weights a_u with beta1 = 0.9."""
 NEGLIGIBLE = 1e-12
 """A share of the last average that is no longer followed."""
-ROWS_AT_ONCE = 2048
-"""Rows brought up to date together at the end of an epoch, so that they stay in the cache."""
 
 
 def can_defer(betas: tuple[float, float]) -> bool:
@@ -95,7 +97,6 @@ class RowAdam:
         self._touched_only = touched_only
         self._dense_updates = math.ceil(DENSE_MEANS / (1 - betas[0]))
         self._missed = _MissedUpdates(len(words.weight), betas) if deferred and can_defer(betas) else None
-        self._read_rows: tuple[Tensor, tuple[Tensor, Tensor, Tensor]] | None = None
         self._gradient = _GradientOfReadRows(self._read)
         words.row_gradient = self._gradient
 
@@ -113,7 +114,7 @@ class RowAdam:
                 ids = ids[(gradient.index_select(0, ids) != 0).any(dim=1)]
             self._step_rows(ids, gradient)
             if missed is not None:
-                missed.add_update(int(self._updates), rate, ids)
+                missed.add_update(int(self._updates), rate, ids.numpy())
             places.remove(self._place)
         if self._place in places:
             self._fused_in_full([self._place], rate)
@@ -123,8 +124,7 @@ class RowAdam:
     def settle(self) -> None:
         """Bring all rows of the table up to date, for whoever reads them outside training."""
         if self._missed is not None and self._missed.pending:
-            for ids in torch.split(torch.arange(len(self.table)), ROWS_AT_ONCE):
-                self._put_back(ids, self._rows_of_today(ids))
+            self._missed.make_up(self._every_row(), self.defaults["eps"], self._arrays())
             self._missed.forget()
 
     @torch.no_grad()
@@ -132,8 +132,9 @@ class RowAdam:
         """A copy of the table with all rows up to date, or None where they are so; nothing changes."""
         if self._missed is None or not self._missed.pending:
             return None
-        chunks = torch.split(torch.arange(len(self.table)), ROWS_AT_ONCE)
-        return torch.cat([self._rows_of_today(ids)[0] for ids in chunks])
+        table, first, second = (array.copy() for array in self._arrays())
+        self._missed.make_up(self._every_row(), self.defaults["eps"], (table, first, second))
+        return torch.from_numpy(table)
 
     def state_dict(self) -> dict[str, Any]:
         """The state under torch's names; inside an epoch also the table as it is and what its rows missed."""
@@ -168,17 +169,13 @@ class RowAdam:
         return self._parameters[self._place]
 
     def _step_rows(self, ids: Tensor, gradient: Tensor) -> None:
-        """One update of these rows of the table: (rows,) ids, each named once."""
-        if self._read_rows is not None and self._read_rows[0] is not ids:
-            self._put_back(*self._read_rows)
-            self._read_rows = None
-        weight, first, second = (
-            self._read_rows[1] if self._read_rows is not None else self._rows_of_today(ids)
-        )
-        rate = self.param_groups[0]["lr"]
-        self._fused(rate, [weight], [gradient.index_select(0, ids)], [first], [second])
-        self._put_back(ids, (weight, first, second))
-        self._read_rows = None
+        """One update of these rows of the table, which are up to date: (rows,) ids, each named once."""
+        beta1, beta2 = self.defaults["betas"]
+        update = self._updates.item()
+        rate = self.param_groups[0]["lr"] / (1 - beta1**update)
+        correction = math.sqrt(1 - beta2**update)
+        eps = self.defaults["eps"]
+        _update_rows(ids.numpy(), gradient.numpy(), rate, correction, beta1, beta2, eps, self._arrays())
 
     def _fused_in_full(self, places: Sequence[int], rate: float) -> None:
         """One update of all of the parameters at these places, which have gradients."""
@@ -218,41 +215,22 @@ class RowAdam:
 
     @torch.no_grad()
     def _read(self, ids: Tensor) -> Tensor:
-        """The rows `ids` of the table, up to date; they are kept for the step, which most often follows."""
-        if self._missed is None or not self._missed.pending:
-            return self.table.index_select(0, ids)
-        if self._read_rows is not None:
-            self._put_back(*self._read_rows)
-        self._read_rows = (ids, self._rows_of_today(ids))
-        return self._read_rows[1][0]
+        """The rows `ids` of the table, up to date."""
+        if self._missed is not None and self._missed.pending:
+            self._missed.make_up(ids.numpy(), self.defaults["eps"], self._arrays())
+            self._missed.mark(ids.numpy())
+        return self.table.index_select(0, ids)
 
-    def _tensors(self) -> tuple[Tensor, Tensor, Tensor]:
-        return self.table, self._firsts[self._place], self._seconds[self._place]
+    def _arrays(self) -> Rows:
+        """The table and its two averages."""
+        return (
+            self.table.detach().numpy(),
+            self._firsts[self._place].numpy(),
+            self._seconds[self._place].numpy(),
+        )
 
-    def _put_back(self, ids: Tensor, rows: tuple[Tensor, Tensor, Tensor]) -> None:
-        """Write rows of the table and of its averages that are up to date."""
-        for tensor, values in zip(self._tensors(), rows, strict=True):
-            tensor.index_copy_(0, ids, values)
-        if self._missed is not None:
-            self._missed.mark(ids)
-
-    def _rows_of_today(self, ids: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Rows of the table and of its averages with the updates that they have missed, the sum S above."""
-        weight, first, second = (tensor.index_select(0, ids) for tensor in self._tensors())
-        if self._missed is None or not self._missed.pending:
-            return weight, first, second
-        coefficients, centre, ages = self._missed.of(ids, weight.dtype)
-        scaled = second.sqrt().mul_(centre)  # x c
-        divisor = scaled + self.defaults["eps"]  # D
-        share = scaled.div_(divisor)  # y
-        total = coefficients[-1]
-        for coefficient in coefficients[-2::-1]:
-            total = torch.addcmul(coefficient, share, total, value=-1)
-        weight.sub_(total.div_(divisor).mul_(first))
-        beta1, beta2 = self.defaults["betas"]
-        first.mul_(torch.pow(beta1, ages).to(weight.dtype))
-        second.mul_(torch.pow(beta2, ages).to(weight.dtype))
-        return weight, first, second
+    def _every_row(self) -> NDArray[np.int64]:
+        return np.arange(len(self.table))
 
 
 class _GradientOfReadRows(RowGradient):
@@ -274,7 +252,7 @@ class _MissedUpdates:
         window = max(1, math.ceil(math.log(NEGLIGIBLE) / math.log(self._beta1))) if self._beta1 else 1
         ages = np.arange(window, 0, -1, dtype=np.float64)
         self._decay1, self._decay2 = self._beta1**ages, self._beta2 ** (ages / 2)
-        self.current = torch.zeros(rows, dtype=torch.int64)
+        self.current = np.zeros(rows, dtype=np.int64)
         """(rows,) the last update that each row has had."""
         self._start: int | None = None
         """The update that all rows had had when the count began; line i is of start + i."""
@@ -291,46 +269,39 @@ class _MissedUpdates:
         """All rows are up to date."""
         self._start, self._count = None, 0
 
-    def mark(self, ids: Tensor) -> None:
+    def mark(self, ids: NDArray[np.int64]) -> None:
         """These rows have had all updates so far."""
         if self._start is not None:
-            self.current.index_fill_(0, ids, self._start + self._count)
+            self.current[ids] = self._start + self._count
 
-    def add_update(self, update: int, rate: float, ids: Tensor) -> None:
+    def add_update(self, update: int, rate: float, ids: NDArray[np.int64]) -> None:
         """Update number `update`, from 1, which the rows `ids` have had and all others miss."""
         if self._start is None:
             self._start = update - 1
             self._lines[0] = 0
-            self.current.fill_(self._start)
+            self.current.fill(self._start)
         self._open_line(update)
         self.mark(ids)
         lines = self._lines[max(0, self._count - len(self._decay1)) : self._count]
-        terms = rate / (1 - self._beta1**update) * self._decay1[-len(lines) :]
-        change = self._decay2[-len(lines) :] / math.sqrt(1 - self._beta2**update) / lines[:, TERMS] - 1
-        for k in range(TERMS):
-            lines[:, k] += terms
-            terms *= change
+        shares = rate / (1 - self._beta1**update) * self._decay1[-len(lines) :]
+        _add_terms(lines, shares, self._decay2[-len(lines) :] / math.sqrt(1 - self._beta2**update))
 
-    def of(self, ids: Tensor, dtype: torch.dtype) -> tuple[tuple[Tensor, ...], Tensor, Tensor]:
-        """For rows: TERMS coefficients, the centre, and the number of missed updates, each (rows, 1)."""
-        start = self._start or 0
-        places = self.current.index_select(0, ids) - start
-        lines = torch.from_numpy(self._lines[: self._count + 1]).index_select(0, places).to(dtype)
-        ages = (self._count - places).double()[:, None]
-        *coefficients, centre = lines[:, :, None].unbind(1)
-        return tuple(coefficients), centre, ages
+    def make_up(self, ids: NDArray[np.int64], eps: float, rows: Rows) -> None:
+        """Make the updates that these rows have missed; whoever keeps them marks them."""
+        missed = self._start or 0, self._count
+        _make_up(ids, self.current, *missed, self._lines, self._beta1, self._beta2, eps, rows)
 
     def tensors(self) -> dict[str, Tensor]:
         """What a resumed training needs, flat."""
         lines = torch.from_numpy(self._lines[: self._count].reshape(-1).copy())
-        return {"current": self.current, "missed": lines}
+        return {"current": torch.from_numpy(self.current.copy()), "missed": lines}
 
     def restore(self, tensors: dict[str, Tensor], updates: int) -> None:
         """Take over what `tensors` gave after this number of updates."""
         lines = tensors["missed"].numpy().reshape(-1, TERMS + 1)
         self._start = updates - len(lines)
-        self.current.copy_(tensors["current"])
-        if int(self.current.min()) < self._start or int(self.current.max()) > updates:
+        self.current[:] = tensors["current"].numpy()
+        if self.current.min() < self._start or self.current.max() > updates:
             raise ValueError("the optimiser's rows are of another training")
         self._lines = np.concatenate([lines, np.zeros((1024, TERMS + 1))])
         self._count = len(lines) - 1
@@ -348,3 +319,72 @@ class _MissedUpdates:
     def _centre(self, last: int) -> float:
         """c of the rows whose last update is `last`."""
         return float(self._beta2 ** (CENTRE / 2) / math.sqrt(1 - self._beta2 ** (last + CENTRE)))
+
+
+@compiled
+def _add_terms(lines: NDArray[Any], shares: NDArray[Any], roots: NDArray[Any]) -> None:
+    """Add a_u r_u^k of one update to each line; shares: a_u, roots: b_u, (lines,) each."""
+    for line in range(len(lines)):
+        term = shares[line]
+        change = roots[line] / lines[line, TERMS] - 1
+        for k in range(TERMS):
+            lines[line, k] += term
+            term *= change
+
+
+@compiled
+def _make_up(
+    ids: NDArray[Any],
+    current: NDArray[Any],
+    start: int,
+    count: int,
+    lines: NDArray[Any],
+    beta1: float,
+    beta2: float,
+    eps: float,
+    rows: Rows,
+) -> None:
+    """Subtract the sum S from the rows `ids` of the table, and let their averages decay."""
+    table, firsts, seconds = rows
+    terms = np.empty(TERMS + 4, table.dtype)  # in the table's precision, as the arithmetic is
+    for id in ids:
+        line = current[id] - start
+        if line == count:
+            continue
+        terms[: TERMS + 1] = lines[line]
+        terms[TERMS + 1] = eps
+        terms[TERMS + 2] = beta1 ** (count - line)
+        terms[TERMS + 3] = beta2 ** (count - line)
+        weight, first, second = table[id], firsts[id], seconds[id]
+        for i in range(len(weight)):
+            scaled = np.sqrt(second[i]) * terms[TERMS]  # x c
+            divisor = scaled + terms[TERMS + 1]  # D
+            share = scaled / divisor  # y
+            total = terms[TERMS - 1]
+            for k in range(TERMS - 2, -1, -1):
+                total = terms[k] - share * total
+            weight[i] -= total / divisor * first[i]
+            first[i] *= terms[TERMS + 2]
+            second[i] *= terms[TERMS + 3]
+
+
+@compiled
+def _update_rows(
+    ids: NDArray[Any],
+    gradient: NDArray[Any],
+    rate: float,
+    correction: float,
+    beta1: float,
+    beta2: float,
+    eps: float,
+    rows: Rows,
+) -> None:
+    """One update of Adam of the rows `ids` of the table; rate: lr / (1 - beta1^u), correction: sqrt(1 - beta2^u)."""
+    table, firsts, seconds = rows
+    terms = np.array([rate, correction, eps, 1 - beta1, 1 - beta2, beta2]).astype(table.dtype)
+    for id in ids:
+        weight, first, second, slope = table[id], firsts[id], seconds[id], gradient[id]
+        for i in range(len(weight)):
+            first[i] += terms[3] * (slope[i] - first[i])
+            second[i] = terms[5] * second[i] + terms[4] * slope[i] * slope[i]
+            weight[i] -= terms[0] * first[i] / (np.sqrt(second[i]) / terms[1] + terms[2])
