@@ -209,13 +209,17 @@ def with_unknown_words(batch: Batch, rate: float, generator: torch.Generator | N
     """The batch with each word replaced by the unknown one with probability `rate`; without a generator as it is."""
     if rate == 0 or generator is None:
         return batch
-    drawn = torch.empty(batch.mask.shape, device=batch.mask.device).bernoulli_(rate, generator=generator)
-    return replace(batch, token_ids=batch.token_ids.masked_fill(drawn.bool() & batch.mask, UNKNOWN_ID))
+    kept = keep_mask(torch.empty(batch.mask.shape, device=batch.mask.device), rate, generator).bool()
+    return replace(batch, token_ids=batch.token_ids.masked_fill(~kept & batch.mask, UNKNOWN_ID))
 
 
 def dropout(values: Tensor, rate: float, generator: torch.Generator) -> Tensor:
     """Zero each value with probability `rate`, drawn from `generator`, and scale the rest up by 1/(1 - rate)."""
     if rate == 0:
         return values
-    keep = torch.empty_like(values).bernoulli_(1 - rate, generator=generator)
-    return values * (keep / (1 - rate))
+    return values * keep_mask(torch.empty_like(values), rate, generator).div_(1 - rate)
+
+
+def keep_mask(values: Tensor, rate: float, generator: torch.Generator) -> Tensor:
+    """Fill with 0 with probability `rate` and with 1 else; uniform numbers are drawn, four times as fast as bits."""
+    return values.uniform_(generator=generator).ge_(rate)

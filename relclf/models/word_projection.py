@@ -11,6 +11,7 @@ so each term depends on a symbol (a word or a position id) and an offset alone. 
    each of (symbols, width) with (width, window * filters);
 2. adds up, for each token, its 3 * window rows of these, and keeps each filter's largest sum over the tokens of
    a sentence together with the token that has it, the winner. The sums of all tokens are never in memory at once.
+   Position ids mostly rise by one from token to token; the sum over such a window is kept as one row.
 
 The maximum hands its gradient g to one token a filter and sentence, and dropout hands about half of them none.
 With x(t) for the rows of a winner's window side by side, the backward pass goes over these alone and adds
@@ -130,6 +131,13 @@ def _pool(
     """
     window, number = projections[0].shape[1:]
     before = (window - 1) // 2
+    positions = len(projections[-1]) if len(projections) > 1 else 0
+    runs = np.zeros((len(projections), positions, number), pooled.dtype)  # of ids that rise by one, by the first
+    for table in range(1, len(projections)):
+        for place in range(positions - window + 1):
+            for offset in range(window):
+                for f in range(number):
+                    runs[table, place, f] += projections[table][place + offset, offset, f]
     total = np.empty(number, pooled.dtype)
     for row in range(len(pooled)):
         sentence = row % len(lengths)
@@ -141,9 +149,19 @@ def _pool(
             if not mask[row, token]:
                 continue
             first = token - before
+            low, high = max(0, -first), min(window, length - first)
             total[:] = 0
-            for offset in range(max(0, -first), min(window, length - first)):
-                for table in range(len(projections)):
+            for table in range(len(projections)):
+                start = places[sentence, first + low, table]
+                is_run = table > 0 and high - low == window
+                for offset in range(1, window):
+                    is_run = is_run and places[sentence, first + offset, table] == start + offset
+                if is_run:
+                    summand = runs[table, start]
+                    for f in range(number):
+                        total[f] += summand[f]
+                    continue
+                for offset in range(low, high):
                     summand = projections[table][places[sentence, first + offset, table], offset]
                     for f in range(number):
                         total[f] += summand[f]

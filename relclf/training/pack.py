@@ -12,6 +12,7 @@ from torch import Tensor
 
 from relclf.encoding.batches import gather
 from relclf.errors import RelclfError
+from relclf.models.layers import keep_mask
 from relclf.models.stacked import StackedCnn
 from relclf.training.checkpoint import EpochProgress, EpochSums, save_checkpoint
 from relclf.training.device import filters_in, memory_explained, products_in
@@ -128,7 +129,7 @@ class Pack:
             return None
         keep = self._weights[0].new_zeros(len(sizes), max(sizes), model.features)
         for mask, state, size in zip(keep, self._states, sizes, strict=True):
-            mask[:size].bernoulli_(1 - model.dropout, generator=state.dropout)
+            keep_mask(mask[:size], model.dropout, state.dropout)
         return keep
 
     def _add(self, loss: Tensor, gold: Tensor, predicted: Tensor, real: Tensor) -> None:

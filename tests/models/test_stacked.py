@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from relclf.encoding.batches import gather
-from relclf.models.layers import dropout
+from relclf.models.layers import dropout, keep_mask
 from relclf.models.stacked import StackedCnn
 from relclf.training.experiment import Experiment, begin, prepare
 from tests.tiny import tiny_config
@@ -38,7 +38,7 @@ def test_scores_and_gradients_are_those_of_each_network(tmp_path: Path, shape: d
     features = config.filters * len(config.windows)
     keep = torch.ones(2, 3, features, dtype=torch.float64)
     for number in range(2):
-        keep[number].bernoulli_(1 - config.dropout, generator=torch.Generator().manual_seed(number))
+        keep_mask(keep[number], config.dropout, torch.Generator().manual_seed(number))
     stack = StackedCnn([run.state.model for run in runs], config)
     batch = gather(train, torch.tensor(SENTENCES).flatten().numpy())
     scores = stack.scores(stack.features(batch), keep)
