@@ -31,6 +31,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn import functional
 
 from relclf.encoding.batches import Batch
 from relclf.models.compiled import compiled
@@ -72,10 +73,45 @@ def pooled_filters(
     (position ids, position width). filters: (filters, window * width), as a linear layer over windows laid side by
     side, zeros beyond the sentence.
     """
-    pooled: Tensor = _PooledFilters.apply(  # type: ignore[no-untyped-call]
-        symbols, torch.cat(pieces), window, filters, *tables
-    )
+    mask = torch.cat(pieces)
+    if not torch.is_grad_enabled():
+        return _without_winners(symbols, mask, filters, tables, window)
+    pooled: Tensor = _PooledFilters.apply(symbols, mask, window, filters, *tables)  # type: ignore[no-untyped-call]
     return pooled
+
+
+def _projections(
+    filters: Tensor, tables: tuple[Tensor, ...], window: int, more: int = 0
+) -> tuple[Tensor, list[Tensor]]:
+    """Step 1: the projections of all tables as (symbols * window + more, filters), and each table's part of them,
+    (symbols, window, filters); the last `more` rows are left to the caller.
+    """
+    number, width = filters.shape[0], filters.shape[1] // window
+    weights = filters.view(number, window, width).permute(2, 1, 0).reshape(width, window * number)
+    shares = torch.split(weights, [table.shape[1] for table in tables])
+    sizes = [len(table) for table in tables]
+    rows = filters.new_empty(sum(sizes) * window + more, number)
+    parts = rows[: sum(sizes) * window].view(-1, window * number).split(sizes)
+    for table, share, part in zip(tables, shares, parts, strict=True):
+        torch.mm(table, share, out=part)
+    return rows, [part.view(-1, window, number) for part in parts]
+
+
+def _without_winners(
+    symbols: Symbols, mask: Tensor, filters: Tensor, tables: tuple[Tensor, ...], window: int
+) -> Tensor:
+    """Steps 1 and 2 in torch's own operations, for who needs no gradient: (pieces * batch, filters)."""
+    batch, length, _ = symbols.places.shape
+    rows, _ = _projections(filters, tables, window, more=2)
+    rows[-2], rows[-1] = 0, -torch.inf  # of what lies beyond the sentence, and of what must not win
+    firsts = torch.tensor([0, *(len(table) for table in tables[:-1])]).cumsum(0)
+    before = (window - 1) // 2
+    around = functional.pad(symbols.places + firsts, (0, 0, before, window - 1 - before), value=-1)
+    places = around.unfold(1, window, 1) * window + torch.arange(window)  # (batch, length, tables, window)
+    places = places.masked_fill_(places < 0, len(rows) - 2).reshape(batch * length, -1)
+    places = places.repeat(len(mask) // batch, 1)
+    places[:, 0].masked_fill_(~mask.view(-1), len(rows) - 1)
+    return functional.embedding_bag(places, rows, mode="sum").view(-1, length, len(filters)).amax(dim=1)
 
 
 class _PooledFilters(torch.autograd.Function):
@@ -83,16 +119,11 @@ class _PooledFilters(torch.autograd.Function):
     def forward(
         ctx: Any, symbols: Symbols, mask: Tensor, window: int, filters: Tensor, *tables: Tensor
     ) -> Tensor:
-        number, width = filters.shape[0], filters.shape[1] // window
-        # (width, window * filters): a table's rows times its share of these are its projections.
-        weights = filters.view(number, window, width).permute(2, 1, 0).reshape(width, window * number)
-        shares = torch.split(weights, [table.shape[1] for table in tables])
-        projections = [table @ share for table, share in zip(tables, shares, strict=True)]
-        pooled = filters.new_empty(len(mask), number)
-        winners = torch.empty(len(mask), number, dtype=torch.int32)
+        pooled = filters.new_empty(len(mask), len(filters))
+        winners = torch.empty(pooled.shape, dtype=torch.int32)
+        projections = tuple(part.numpy() for part in _projections(filters, tables, window)[1])
         places, lengths = symbols.places.numpy(), symbols.lengths.numpy()
-        rows = tuple(each.view(-1, window, number).numpy() for each in projections)
-        _pool(rows, places, lengths, mask.numpy(), pooled.numpy(), winners.numpy())
+        _pool(projections, places, lengths, mask.numpy(), pooled.numpy(), winners.numpy())
         ctx.save_for_backward(symbols.places, symbols.lengths, winners, filters, *tables)
         ctx.window = window
         return pooled
@@ -132,7 +163,9 @@ def _pool(
     window, number = projections[0].shape[1:]
     before = (window - 1) // 2
     positions = len(projections[-1]) if len(projections) > 1 else 0
-    runs = np.zeros((len(projections), positions, number), pooled.dtype)  # of ids that rise by one, by the first
+    runs = np.zeros(
+        (len(projections), positions, number), pooled.dtype
+    )  # of ids that rise by one, by the first
     for table in range(1, len(projections)):
         for place in range(positions - window + 1):
             for offset in range(window):

@@ -15,7 +15,7 @@ from relclf.models.losses import Objective, negative_log_likelihood
 from relclf.relations import RelationSet
 from relclf.scoring.metrics import confusion_matrix
 
-EVALUATION_TOKENS = 16384
+EVALUATION_TOKENS = 8192
 """Tokens a batch, padding included; memory stays flat however long the sentences are."""
 
 
