@@ -91,7 +91,7 @@ def _projections(
     shares = torch.split(weights, [table.shape[1] for table in tables])
     sizes = [len(table) for table in tables]
     rows = filters.new_empty(sum(sizes) * window + more, number)
-    parts = rows[: sum(sizes) * window].view(-1, window * number).split(sizes)
+    parts = torch.split(rows[: sum(sizes) * window].view(-1, window * number), sizes)
     for table, share, part in zip(tables, shares, parts, strict=True):
         torch.mm(table, share, out=part)
     return rows, [part.view(-1, window, number) for part in parts]
