@@ -34,10 +34,10 @@ BASES: dict[str, dict[str, Any]] = {
             "monitor": "semeval2010",
         },
     },
-    "euadr": {"training": {"batch_size": 20}},
+    "euadr": {"training": {"batch_size": 20, "imbalance": {"class_weights": "inverse"}}},
     "scierc": {},
 }
-"""The healthy config of each corpus: relclf's defaults, or those of configs/semeval2010-cnn.yaml."""
+"""The healthy config of each corpus: relclf's defaults, with what configs/euadr.yaml and semeval2010-cnn.yaml add."""
 VECTORS = "wiki2015-100d.txt.gz"
 
 

@@ -55,7 +55,7 @@ from relclf.diagnosis.rate_probes import (
 from relclf.diagnosis.setting_probes import Setting, setting_finding
 from relclf.models.cnn import Cnn
 from relclf.models.losses import build_objective
-from relclf.training.evaluation import LabelledSet
+from relclf.training.evaluation import LabelledSet, evaluate
 from relclf.training.experiment import Material
 from relclf.training.optimizers import learning_rate
 from relclf.training.updates import update_plan
@@ -168,9 +168,20 @@ class Bench:
             gain, set_it = self._gain(position_dim=USUAL_POSITIONS)
             found.append(no_positions_finding(gain, self._base.updates, USUAL_POSITIONS, set_it))
         if self._config.model.dropout > HIGH_DROPOUT and self._ends_soon:
-            gain, set_it = self._gain(dropout=USUAL_DROPOUT)
-            found.append(high_dropout_finding(gain, self._base.updates, USUAL_DROPOUT, set_it))
+            found.append(self._high_dropout())
         return found
+
+    def _high_dropout(self) -> Finding:
+        """Dropout against a usual one, each for as many updates as the whole training has."""
+        model = self._config.model.model_copy(update={"dropout": USUAL_DROPOUT})
+        usual = replace(self.material, config=self._config.model_copy(update={"model": model}))
+        _, updates = _updates_at_full_rate(self._config, len(self.material.train))
+        own, other = (
+            train_shortly(each, self._seeds, self.check, updates) for each in (self.material, usual)
+        )
+        gain = difference(self._dev, own.predicted, other.predicted, self._config.seed)
+        set_it = self._train(f"model.dropout={USUAL_DROPOUT:g}")
+        return high_dropout_finding(gain, own.updates, USUAL_DROPOUT, set_it)
 
     def _gain(self, **setting: float) -> tuple[Difference, str]:
         """How much dev gains in a short training by another setting of the model, and the command that sets it."""
@@ -191,12 +202,13 @@ class Bench:
         model, training = self._config.model, self._config.training
         decay = training.optimizer.weight_decay
         features = model.filters * len(model.windows)
-        if features < len(self.material.corpus.relations):
-            why = "so few features cannot keep the relations apart"
+        kept = features * (1 - model.dropout) if model.dropout <= HIGH_DROPOUT else features
+        if kept < len(self.material.corpus.relations) and model.filters < USUAL_FILTERS:
+            why = "so few features, some of them dropped in each update, cannot keep the relations apart"
             filters = f"{features} features", f"{USUAL_FILTERS} filters", why
             usual = {"model": model.model_copy(update={"filters": USUAL_FILTERS})}
             step = self._train(f"model.filters={USUAL_FILTERS}")
-            yield Setting("too-simple", *filters, step), usual, False
+            yield Setting("too-simple", *filters, step), usual, True
         if self._config.encoding.vectors is None and model.word_std > WIDEST_STD:
             why = "filters of such wide inputs are saturated from the start and pass no gradient"
             wide = f"word vectors of a spread of {model.word_std:g}", f"one of {USUAL_STD:g}", why
@@ -280,7 +292,9 @@ class Bench:
         distance, seed = self._config.encoding.max_distance, self._config.seed
         whole, ablated = ablate(model, self._dev, objective, distance, seed)
         commonest = np.full(len(self._dev.gold), counts.argmax(), dtype=np.int64)
-        findings = ablation_findings(whole, ablated, macro_f1(self._dev, commonest), self.path)
+        with_all = evaluate(model, self._dev.dataset, objective).predicted
+        learned = difference(self._dev, [commonest], [with_all], seed)
+        findings = ablation_findings(whole, ablated, learned, self.path)
         if not findings:
             why = "the network does no better on dev than the commonest relation"
             return [Skipped("input left out", why)]

@@ -116,7 +116,8 @@ def ablated(what: str, score: float, error: float = 0.02, same: bool = False) ->
 
 def severities(positions: Ablated, words: float = 0.3, whole: float = 0.8) -> dict[str, str]:
     parts = [ablated("words", words), positions, ablated("head", 0.7), ablated("tail", 0.6)]
-    return {each.check: each.severity for each in ablation_findings(whole, parts, 0.2, "c.yaml")}
+    learned = Difference(whole - 0.2, 0.02)
+    return {each.check: each.severity for each in ablation_findings(whole, parts, learned, "c.yaml")}
 
 
 def test_positions_that_change_no_score_are_a_problem_and_that_change_little_a_watch():
@@ -128,6 +129,10 @@ def test_positions_that_change_no_score_are_a_problem_and_that_change_little_a_w
 
 def test_a_network_that_does_not_need_the_words_is_a_problem():
     assert severities(ablated("positions", 0.5), words=0.8)["uninformative-input"] == "problem"
+
+
+def test_positions_are_not_called_unused_where_dev_is_too_small_to_tell():
+    assert "positions-unused" not in severities(ablated("positions", 0.78, error=0.1))
 
 
 def test_a_network_that_has_learned_nothing_is_not_asked_what_it_uses():
