@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,7 @@ class Forwards:
     """In train mode without gradients."""
 
 
-@dataclass(frozen=True)
-class SeenUpdate:
+class SeenUpdate(NamedTuple):
     """One call of the optimiser, and what led to it."""
 
     trained: int
