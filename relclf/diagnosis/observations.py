@@ -215,6 +215,8 @@ class Observations:
     scores: SeenScores = field(default_factory=SeenScores)
     batches: list[SeenBatch] = field(default_factory=list)
     """The first batches trained on, in order; once they bring no new sentences, some of those that follow."""
+    batches_in_a_row: int = 0
+    """The first of them, between which none is missing."""
     all_sentences: bool = True
     """Whether `batches` have every sentence that was trained on."""
     unused_rows: list[Ids] = field(default_factory=list)

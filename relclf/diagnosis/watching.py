@@ -55,6 +55,8 @@ FINGERPRINTED = 100_000
 """Sentences whose fingerprints are kept, of each kind."""
 FIRST_CALLS = 50
 """Calls in train mode, and in eval mode, whose sentences are all told apart."""
+AGAIN = 0.25
+"""A share of all sentences, so many of which were seen again in a row when none is taken to be new any more."""
 LATER_CALLS = 8
 """Of the calls after that, one in so many, as long as they bring no sentence that is new."""
 MEANS = 64
@@ -161,6 +163,8 @@ class Watch:
         self._pending: list[tuple[str, Tensor, _Call]] = []
         self._start = _copies(model, optimizer)
         self._kept_bytes = 0
+        self._all_kept = True
+        """Whether the sentences of every batch so far are known."""
         self._handles: list[Any] = []
         self._close_handles: list[Any] = []
         """Of hooks that change with `_looking`."""
@@ -656,6 +660,9 @@ class Watch:
         kind = "trained" if call.trained else "unused" if call.training and call.gradients else "evaluated"
         if call.sums and kind in self._sums and len(self._sums[kind]) < MEANS:
             self._sums[kind].append(call.sums)
+        if kind == "trained":
+            self._all_kept = self._all_kept and call.fingerprints is not None
+            self._seen.batches_in_a_row += self._all_kept
         if call.fingerprints is not None and self._fingerprints[kind] < FINGERPRINTED:
             self._fingerprints[kind] += call.rows
             self._pending.append((kind, call.fingerprints, call))
@@ -722,7 +729,7 @@ class _Sentences:
         self._calls += 1
         if len(self._waiting) == LATER_CALLS:
             self._compare()
-        all_seen = self._old > len(self._known) > 0
+        all_seen = self._old > AGAIN * len(self._known) > 0
         return self._calls <= FIRST_CALLS or not all_seen or self._calls % LATER_CALLS == 0
 
     def add(self, fingerprints: Tensor | None) -> None:
