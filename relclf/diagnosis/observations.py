@@ -107,7 +107,7 @@ class SeenScores:
     single: int = 0
     """Batches looked at of a model that gives one score a sentence."""
     sigmoid_twice: int = 0
-    """Of those, the ones whose score came out of a sigmoid and went through another in the loss."""
+    """Batches whose scores came out of a sigmoid, or lay between 0 and 1, and went through a sigmoid in the loss."""
 
     @property
     def cross_entropies(self) -> int:

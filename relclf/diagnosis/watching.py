@@ -5,6 +5,7 @@ import math
 import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import length_hint
 from types import TracebackType
 from typing import Any, Self
 
@@ -435,6 +436,7 @@ class Watch:
             probabilities = _are_probabilities(scores)
             seen.probabilities += probabilities
             seen.squeezed += not probabilities and high <= 1
+            seen.sigmoid_twice += high <= 1 and is_squeezed_again(scores, gradient)
             seen.cut += float((scores == 0).float().mean()) > MANY_ZEROS
             seen.by_column += len(scores) > 1 and _are_probabilities(scores.T)
         if high <= CLOSE:
@@ -819,10 +821,10 @@ def _optimizer_facts(
 def _loader_facts(loader: Any) -> LoaderFacts | None:
     if loader is None:
         return None
-    batches = len(loader) if hasattr(loader, "__len__") else None
+    batches = length_hint(loader) or None  # a loader of an IterableDataset has a length, and fails when asked
     if not isinstance(loader, DataLoader):
         return LoaderFacts(batches, None, None)
-    sentences = len(loader.dataset) if hasattr(loader.dataset, "__len__") else None
+    sentences = length_hint(loader.dataset) or None
     shuffles = {RandomSampler: True, SequentialSampler: False}.get(type(loader.sampler))
     return LoaderFacts(batches, sentences, shuffles if loader.batch_sampler is not None else None)
 
