@@ -818,6 +818,44 @@ FAULTS = [
         "epoch-loss-not-averaged",
         ("train_loss / len(train_loader)", "train_loss / len(corpus.train.relations)"),
     ),
+    # ---- streams and labels --------------------------------------------------------------------------------------
+    fault(
+        "a stream sorted by class",
+        "stream",
+        "no-shuffling",
+        ("torch.randperm(len(self.y))", "self.y.argsort()"),
+    ),
+    fault(
+        "train mode once, before the loop over a stream",
+        "stream",
+        "eval-mode-while-training",
+        (
+            "    for _epoch in range(6):\n        model.train()\n",
+            "    model.train()\n    for _epoch in range(6):\n",
+        ),
+    ),
+    fault(
+        "a stream evaluated with gradients",
+        "stream",
+        "gradients-while-evaluating",
+        ("with torch.no_grad():", "with torch.enable_grad():"),
+    ),
+    fault(
+        "many labels: a sigmoid before a loss that has its own",
+        "labels",
+        "softmax-before-loss",
+        ("nn.Linear(64, 6))", "nn.Linear(64, 6), nn.Sigmoid())"),
+    ),
+    fault(
+        "many labels: the logarithm of a sigmoid that is 0",
+        "labels",
+        "not-finite",
+        (
+            "functional.binary_cross_entropy_with_logits(logits, labels[rows])",
+            "-(labels[rows] * (300 * logits).sigmoid().log() + (1 - labels[rows]) * "
+            "(-300 * logits).sigmoid().log()).mean()",
+        ),
+    ),
 ]
 
 OPTIMIZER = "torch.optim.Adam(model.parameters(), lr=0.001)"
@@ -1283,5 +1321,18 @@ CONTROLS = [
             "        F.nll_loss(model(x_train), y_train).backward()\n        optimizer.step()\n"
             "    w = relclf",
         ),
+    ),
+    healthy("a stream without a length", "stream"),
+    healthy("many labels", "labels"),
+    healthy(
+        "many labels, a sigmoid and the loss that takes probabilities",
+        "labels",
+        ("nn.Linear(64, 6))", "nn.Linear(64, 6), nn.Sigmoid())"),
+        ("binary_cross_entropy_with_logits", "binary_cross_entropy"),
+    ),
+    healthy(
+        "a layer that is drawn and frozen, and a linear one that learns",
+        "labels",
+        ("    optimizer =", "    model[0].requires_grad_(False)\n    optimizer ="),
     ),
 ]

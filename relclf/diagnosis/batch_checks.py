@@ -62,7 +62,7 @@ def no_shuffling(seen: Observations) -> Finding | None:
             step,
         )
     shuffles = seen.loader.shuffles if seen.loader else None
-    period = 0 if shuffles else _period(seen.batches)
+    period = 0 if shuffles else _period(seen.batches[: seen.batches_in_a_row])
     if period or shuffles is False:
         return Finding(
             "watch",

@@ -95,8 +95,10 @@ def varies(start: Start, training: bool) -> bool:
     return first is not None and second is not None and not torch.equal(first, second)
 
 
-def _too_simple(start: Start, deadline: float) -> Finding:
-    """A network that can learn what it is shown can learn few sentences by heart."""
+def _too_simple(start: Start, deadline: float) -> Finding | str:
+    """A network that can learn what it is shown can learn few sentences by heart; a linear model need not."""
+    if sum(p.requires_grad and p.dim() > 1 for p in start.model.parameters()) < 2:
+        return "too-simple: a single layer learns, which need not learn sentences by heart to be of use"
     model = copy.deepcopy(start.model)
     _without_dropout(model)
     optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=OVERFIT_RATE)

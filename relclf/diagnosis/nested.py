@@ -36,8 +36,14 @@ def _collect(value: Any, found: list[Tensor]) -> None:
 
 def scores_of(output: Any) -> Tensor | None:
     """The first output of shape (batch, classes), two classes at least."""
-    for tensor in tensors_in(output):
-        if tensor.is_floating_point() and tensor.dim() == 2 and tensor.shape[1] > 1 and len(tensor):
+    return scores_among(tensors_in(output))
+
+
+def scores_among(tensors: Iterable[Tensor]) -> Tensor | None:
+    """The first of that shape."""
+    for tensor in tensors:
+        shape = tensor.shape
+        if len(shape) == 2 and shape[1] > 1 and shape[0] and tensor.is_floating_point():
             return tensor
     return None
 

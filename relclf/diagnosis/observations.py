@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,8 +32,7 @@ class Forwards:
     """In train mode without gradients."""
 
 
-@dataclass(frozen=True)
-class SeenUpdate:
+class SeenUpdate(NamedTuple):
     """One call of the optimiser, and what led to it."""
 
     trained: int
@@ -108,7 +107,7 @@ class SeenScores:
     single: int = 0
     """Batches looked at of a model that gives one score a sentence."""
     sigmoid_twice: int = 0
-    """Of those, the ones whose score came out of a sigmoid and went through another in the loss."""
+    """Batches whose scores came out of a sigmoid, or lay between 0 and 1, and went through a sigmoid in the loss."""
 
     @property
     def cross_entropies(self) -> int:
@@ -216,6 +215,8 @@ class Observations:
     scores: SeenScores = field(default_factory=SeenScores)
     batches: list[SeenBatch] = field(default_factory=list)
     """The first batches trained on, in order; once they bring no new sentences, some of those that follow."""
+    batches_in_a_row: int = 0
+    """The first of them, between which none is missing."""
     all_sentences: bool = True
     """Whether `batches` have every sentence that was trained on."""
     unused_rows: list[Ids] = field(default_factory=list)

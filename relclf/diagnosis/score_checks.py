@@ -19,7 +19,7 @@ def not_finite(seen: Observations) -> Finding | None:
     check, expected = "not-finite", "finite numbers only"
     if seen.not_finite is None:
         return well(check, "all looked-at scores and gradients are finite", expected)
-    of_loss = "gradient of the loss" in seen.not_finite
+    of_loss = "the gradient of" in seen.not_finite
     return Finding(
         "problem",
         check,
@@ -68,6 +68,11 @@ def softmax_before_loss(seen: Observations) -> Finding | None:
         measured = f"no score of {scores.cut} of {scores.looked} looked-at batches is below 0, and many are 0: a ReLU"
     elif crossed and scores.squeezed == scores.looked >= ENOUGH_BATCHES:
         measured = f"all scores of {scores.looked} looked-at batches lie between 0 and 1, as after a sigmoid"
+    elif scores.sigmoid_twice > MOST * scores.looked:
+        measured = (
+            f"in {scores.sigmoid_twice} of {scores.looked} looked-at batches the scores lie between 0 and 1, and went "
+            "through a sigmoid in the loss"
+        )
     elif crossed and scores.log_probabilities > MOST * scores.looked:
         return Finding(
             "watch",

@@ -5,6 +5,7 @@ import math
 import weakref
 from collections import deque
 from collections.abc import Callable, Collection, Mapping, Sequence
+from operator import length_hint
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,7 +25,7 @@ from relclf.diagnosis.nested import (
     comes_out_of_a_sigmoid,
     copied,
     leaves_of,
-    scores_of,
+    scores_among,
     tensors_in,
 )
 from relclf.diagnosis.observations import (
@@ -44,7 +45,9 @@ FIRST_UPDATES = 10
 EVERY = 50
 """Of the others one in so many."""
 LOSS_EVERY = 4
-"""Of all batches, the loss of one in so many is computed."""
+"""Of all updates, one in so many has its loss computed, and its gradient followed from the scores on."""
+FEW_VALUES = 64
+"""Values that are added up faster as a list than as a tensor."""
 UPDATES_WITHOUT_EPOCH = 1_000
 """Updates after which losses are no more computed where `epoch` was never called, which compares them."""
 SAMPLE = 4096
@@ -53,6 +56,8 @@ FINGERPRINTED = 100_000
 """Sentences whose fingerprints are kept, of each kind."""
 FIRST_CALLS = 50
 """Calls in train mode, and in eval mode, whose sentences are all told apart."""
+AGAIN = 0.25
+"""A share of all sentences, so many of which were seen again in a row when none is taken to be new any more."""
 LATER_CALLS = 8
 """Of the calls after that, one in so many, as long as they bring no sentence that is new."""
 MEANS = 64
@@ -129,10 +134,17 @@ class Watch:
         self._backward_norms: dict[int, Tensor] = {}
         self._waiting: list[_Call] = []
         """Calls since the last update, in train mode with gradients on."""
-        self._graphs: list[weakref.ref[_Graph]] = []
-        """Those of calls whose update is done, and that still live."""
+        self._graphs: list[tuple[weakref.ref[_Graph], int]] = []
+        """Those of calls whose update is done, and that still live; how many calls each stands for."""
         self._looking = True
         """Whether the update that comes is one of those looked at closely."""
+        self._followed = True
+        """Whether its gradients are followed from the scores on; if not, the last call is the one that has them."""
+        self._regular = True
+        """Whether every update so far came of one call with one backward pass."""
+        self._counting: nn.Parameter | None = None
+        """The one that counts backward passes between close looks."""
+        self._first = next(iter(self._parameters.values()), None)
         self._kept: bool | None = None
         """Whether gradients of before the last update were left at every backward pass since."""
         self._passes_seen = 0
@@ -146,12 +158,14 @@ class Watch:
         """Left where they were computed."""
         self._trained_sentences = 0
         self._fingerprints = {"trained": 0, "unused": 0, "evaluated": 0}
-        self._means: dict[str, list[dict[int, Tensor]]] = {"trained": [], "evaluated": []}
+        self._sums: dict[str, list[_Sums]] = {"trained": [], "evaluated": []}
         self._sentences = {training: _Sentences() for training in (True, False)}
         self._mixers: dict[tuple[tuple[int, int], ...], Tensor] = {}
         self._pending: list[tuple[str, Tensor, _Call]] = []
         self._start = _copies(model, optimizer)
         self._kept_bytes = 0
+        self._all_kept = True
+        """Whether the sentences of every batch so far are known."""
         self._handles: list[Any] = []
         self._close_handles: list[Any] = []
         """Of hooks that change with `_looking`."""
@@ -242,8 +256,10 @@ class Watch:
         self._read_fingerprints()
         self._seen.all_sentences = self._fingerprints["trained"] < FINGERPRINTED
         self._seen.input_means = {
-            kind: [{place: float(mean) for place, mean in means.items()} for means in batches]
-            for kind, batches in self._means.items()
+            kind: [
+                {place: float(total) / values for place, (total, values) in sums.items()} for sums in batches
+            ]
+            for kind, batches in self._sums.items()
         }
         for index, (name, parameter) in enumerate(self._parameters.items()):
             seen = self._seen.parameters[index]
@@ -278,12 +294,14 @@ class Watch:
         for handle in self._close_handles:
             handle.remove()
         self._close_handles = []
+        self._counting = None
         add = self._close_handles.append
         own = None if self._looking else self._always_reached()
         for index, parameter in enumerate(self._parameters.values()):
             if parameter.requires_grad and own in (None, index):
                 hook = self._after_backward_of(index)
                 add(parameter.register_post_accumulate_grad_hook(hook))  # type: ignore[no-untyped-call]
+                self._counting = None if own is None else parameter
         if not self._looking:
             return
         add(self._optimizer.register_step_pre_hook(self._before_step))
@@ -295,42 +313,64 @@ class Watch:
                 add(module.register_forward_pre_hook(self._before_look_up_in(number)))
 
     def _always_reached(self) -> int | None:
-        """The first parameter that every backward pass has reached so far."""
+        """The smallest parameter that every backward pass has reached so far."""
+        sizes = [parameter.numel() for parameter in self._parameters.values()]
         whole = (index for index, passes in enumerate(self._passes) if passes == self._all_passes)
-        return next(whole, None)
+        return min(whole, key=lambda index: sizes[index], default=None)
 
     def _after_call(
         self, model: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any], output: Any
     ) -> None:
-        differentiable = [t for t in tensors_in(output) if t.requires_grad]
-        scores = scores_of(output)
-        call = _Call(model.training, bool(differentiable), len(scores) if scores is not None else 0)
+        tensors = tensors_in(output)
+        scores = scores_among(tensors)
+        watched = scores if scores is not None and scores.requires_grad else None
+        if watched is None:
+            watched = next((tensor for tensor in tensors if tensor.requires_grad), None)
+        call = _Call(model.training, watched is not None, 0 if scores is None else len(scores))
         if scores is not None:
-            kind = "trained" if model.training else "evaluated"
-            call.means = {} if len(self._means[kind]) < MEANS else None
-            if self._sentences[model.training].wanted():
-                call.fingerprints = self._fingerprint(scores, args, kwargs, call.means)
-                self._sentences[model.training].add(call.fingerprints)
-            if model.training and self._start is not None and self._losses_computed:
-                call.inputs = self._kept_inputs(args, kwargs)
+            self._note_inputs(call, scores, args, kwargs)
         self._waiting.append(call)
-        if self._seen.updates and (version := _version(self._parameters)) != self._version:
+        if self._seen.updates and (version := self._version_now()) != self._version:
             self._look_for_a_reset(version)
-        if differentiable and not self._leaves_known:
-            self._leaves_known = True
-            own = {id(p) for p in _named_parameters(model).values()}
-            strange = leaves_of(differentiable, tensors_in((args, kwargs)), own)
-            self._seen.unregistered = tuple(tuple(leaf.shape) for leaf in strange)
-        if differentiable:
-            graph = _Graph()
-            call.graph = weakref.ref(graph)
-            watched = scores if scores is not None and scores.requires_grad else differentiable[0]
-            if scores is None and self._looking:
-                call.squeezed = watched.detach() if comes_out_of_a_sigmoid(watched) else None
-            hook = self._after_gradient_of(call, None if scores is None else scores.detach(), graph)
-            watched.register_hook(hook)  # type: ignore[no-untyped-call]
+        if watched is not None:
+            call.scores = None if scores is None else scores.detach()
+            if not self._leaves_known:
+                self._look_for_strangers(tensors, (args, kwargs))
+            if not self._followed and not (self._counting is not None and self._counting.requires_grad):
+                self._followed, self._regular = True, False
+            if self._followed:
+                self._follow(call, watched)
         if len(self._waiting) >= MOST_WAITING:
             self._settle_calls(final=False)
+
+    def _note_inputs(
+        self, call: "_Call", scores: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> None:
+        """Tell the sentences of a call apart, and keep it for the probes, as far as wanted."""
+        if self._sentences[call.training].wanted():
+            call.sums = {} if len(self._sums["trained" if call.training else "evaluated"]) < MEANS else None
+            call.fingerprints = self._fingerprint(scores, args, kwargs, call.sums)
+            self._sentences[call.training].add(call.fingerprints)
+        if self._followed and call.training and self._start is not None and self._losses_computed:
+            call.inputs = self._kept_inputs(args, kwargs)
+
+    def _look_for_strangers(self, outputs: list[Tensor], inputs: Any) -> None:
+        """Whether the first scores depend on tensors that are neither the model's nor handed in."""
+        self._leaves_known = True
+        own = {id(p) for p in _named_parameters(self._model).values()}
+        strange = leaves_of((each for each in outputs if each.requires_grad), tensors_in(inputs), own)
+        self._seen.unregistered = tuple(tuple(leaf.shape) for leaf in strange)
+
+    def _follow(self, call: "_Call", watched: Tensor) -> None:
+        """Be told of the gradient that comes back to an output, and of the end of its graph."""
+        graph = _Graph()
+        call.graph = weakref.ref(graph)
+        if self._regular and self._seen.updates >= FIRST_UPDATES:
+            call.stands_for = 0 if self._seen.updates % LOSS_EVERY else LOSS_EVERY
+        if call.scores is None and self._looking:
+            call.squeezed = watched.detach() if comes_out_of_a_sigmoid(watched) else None
+        hook = self._after_gradient_of(call, call.scores, graph)
+        watched.register_hook(hook)  # type: ignore[no-untyped-call]
 
     def _after_gradient_of(
         self, call: "_Call", scores: Tensor | None, graph: "_Graph"
@@ -362,7 +402,7 @@ class Watch:
         if scores is None or scores.shape != gradient.shape:
             return
         if seen.not_finite is None and (self._looking or gradient.device.type == "cpu"):
-            self._look_for_not_finite(scores, gradient)
+            self._look_for_not_finite(scores, gradient, "the gradient of the loss")
         if self._looking and seen.not_finite is None:
             self._look_at_scores(call, scores, gradient)
         if self._losses_computed and seen.scores.cross_entropies and seen.not_finite is None:
@@ -396,6 +436,7 @@ class Watch:
             probabilities = _are_probabilities(scores)
             seen.probabilities += probabilities
             seen.squeezed += not probabilities and high <= 1
+            seen.sigmoid_twice += high <= 1 and is_squeezed_again(scores, gradient)
             seen.cut += float((scores == 0).float().mean()) > MANY_ZEROS
             seen.by_column += len(scores) > 1 and _are_probabilities(scores.T)
         if high <= CLOSE:
@@ -437,8 +478,8 @@ class Watch:
         kept: tuple[Any, dict[str, Any]] = copied((args, kwargs))
         return kept
 
-    def _look_for_not_finite(self, scores: Tensor, gradient: Tensor) -> None:
-        if math.isfinite(float(gradient.sum())):  # scores that are not finite have such a gradient
+    def _look_for_not_finite(self, scores: Tensor, gradient: Tensor, name: str) -> None:
+        if _sums_to_a_number(gradient):  # scores that are not finite have such a gradient
             return
         place = f"at update {self._seen.updates + 1}"
         broken = [name for name, p in self._parameters.items() if not bool(p.detach().isfinite().all())]
@@ -447,15 +488,28 @@ class Watch:
         elif not bool(scores.isfinite().all()):
             self._seen.not_finite = f"the model's scores {place}, of finite weights"
         elif not bool(gradient.isfinite().all()):
-            self._seen.not_finite = f"the gradient of the loss {place}, of finite scores"
+            self._seen.not_finite = f"{name} {place}, of finite scores"
 
     def _after_backward_of(self, index: int) -> Callable[[Tensor], None]:
         def after_backward(parameter: Tensor) -> None:
             self._counts[index] += 1
-            if self._looking and parameter.grad is not None and not parameter.grad.is_sparse:
+            if not self._followed:
+                self._after_unfollowed(index, parameter)
+            elif self._looking and parameter.grad is not None and not parameter.grad.is_sparse:
                 self._backward_norms[index] = torch.linalg.vector_norm(parameter.grad.detach())
 
         return after_backward
+
+    def _after_unfollowed(self, index: int, parameter: Tensor) -> None:
+        """A gradient has come back to the parameter that counts, and nobody asked the scores that it came from."""
+        call = next((each for each in reversed(self._waiting) if each.gradients), None)
+        gradient = parameter.grad
+        if call is None or gradient is None:
+            return
+        call.trained = True
+        if self._seen.not_finite is None and call.scores is not None and gradient.device.type == "cpu":
+            name = f"the gradient of {self._seen.parameters[index].name}"
+            self._look_for_not_finite(call.scores, gradient, name)
 
     def _before_look_up_in(self, index: int) -> Callable[[nn.Module, tuple[Any, ...]], None]:
         def before_look_up(module: nn.Module, args: tuple[Any, ...]) -> None:
@@ -518,24 +572,32 @@ class Watch:
         backwards = max(self._counts, default=0) or min(trained, 1)
         if self._looking:
             self._look_after_step(backwards)
+        self._regular = self._regular and trained == backwards == 1 and not unused
         if len(seen.update_sample) < MOST_UPDATES:
-            rate = max(float(group.get("lr", 0.0)) for group in self._optimizer.param_groups)
+            rate = max([float(group.get("lr", 0.0)) for group in self._optimizer.param_groups])
             seen.update_sample.append(SeenUpdate(trained, unused, backwards, rate))
         seen.backwards += backwards
         seen.updates += 1
-        self._graphs = [graph for graph in self._graphs if graph() is not None][-MOST_GRAPHS:]
-        seen.graphs_alive = max(seen.graphs_alive, len(self._graphs))
+        if self._graphs:
+            self._graphs = [each for each in self._graphs if each[0]() is not None][-MOST_GRAPHS:]
+            seen.graphs_alive = max(seen.graphs_alive, sum(calls for _, calls in self._graphs))
         self._settle_calls(final=False)
         self._counts = [0] * len(self._counts)
         if self._kept is not None:
             seen.checked_gradients += 1
             seen.kept_gradients += self._kept
         self._kept, self._passes_seen = None, 0
-        self._version = _version(self._parameters)
+        self._version = self._version_now()
         looking = seen.updates < FIRST_UPDATES or seen.updates % self._every == 0
         if looking != self._looking:
             self._looking = looking
             self._listen()
+        in_turn = seen.updates % LOSS_EVERY == 0
+        self._followed = looking or in_turn or self._counting is None or not self._regular
+
+    def _version_now(self) -> int:
+        """How often the first parameter was changed in place; 0 without any."""
+        return 0 if self._first is None else self._first._version
 
     def _look_after_step(self, backwards: int) -> None:
         self._look_at_changes()
@@ -573,6 +635,7 @@ class Watch:
         for call in self._waiting:
             if call.settled:
                 continue
+            call.scores = None
             call.settled = True
             if call.trained:
                 self._since_evaluation += 1
@@ -591,14 +654,17 @@ class Watch:
                 forwards.evaluated += not call.training
             self._keep_fingerprints(call)
             if call.graph is not None and call.graph() is not None:
-                self._graphs.append(call.graph)
+                self._graphs.append((call.graph, call.stands_for))
         if not final:
             self._waiting = []
 
     def _keep_fingerprints(self, call: "_Call") -> None:
         kind = "trained" if call.trained else "unused" if call.training and call.gradients else "evaluated"
-        if call.means and kind in self._means and len(self._means[kind]) < MEANS:
-            self._means[kind].append(call.means)
+        if call.sums and kind in self._sums and len(self._sums[kind]) < MEANS:
+            self._sums[kind].append(call.sums)
+        if kind == "trained":
+            self._all_kept = self._all_kept and call.fingerprints is not None
+            self._seen.batches_in_a_row += self._all_kept
         if call.fingerprints is not None and self._fingerprints[kind] < FINGERPRINTED:
             self._fingerprints[kind] += call.rows
             self._pending.append((kind, call.fingerprints, call))
@@ -618,19 +684,19 @@ class Watch:
         self._pending = []
 
     def _fingerprint(
-        self, scores: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any], means: dict[int, Tensor] | None
+        self, scores: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any], sums: "_Sums | None"
     ) -> Tensor | None:
         """(rows,) int64, a number for each row of the inputs; padding with zeros does not change it.
 
-        The mean of each input of ids is put into `means`, by the place of the input.
+        The sum of each input of ids is put into `sums`.
         """
         places, parts = [], []
         for number, tensor in enumerate(tensors_in((args, kwargs))):
             rows = by_row(tensor, len(scores), COLUMNS)
             if rows is None or not rows.shape[1] or rows.device != scores.device:
                 continue
-            if means is not None and not tensor.is_floating_point() and tensor.dim() > 1:
-                means[number] = rows.sum() / rows.numel()
+            if sums is not None and not tensor.is_floating_point() and tensor.dim() > 1:
+                sums[number] = rows.sum(), rows.numel()
             places.append((number, rows.shape[1]))
             parts.append(rows if rows.dtype is torch.int64 else rows.to(torch.int64))
         if not parts:
@@ -665,7 +731,7 @@ class _Sentences:
         self._calls += 1
         if len(self._waiting) == LATER_CALLS:
             self._compare()
-        all_seen = self._old > len(self._known) > 0
+        all_seen = self._old > AGAIN * len(self._known) > 0
         return self._calls <= FIRST_CALLS or not all_seen or self._calls % LATER_CALLS == 0
 
     def add(self, fingerprints: Tensor | None) -> None:
@@ -686,6 +752,10 @@ class _Graph:
     """Lives as long as the graph of one call."""
 
 
+_Sums = dict[int, tuple[Tensor, int]]
+"""Of each input of ids, by its place: the sum of its values, and how many they are."""
+
+
 class _Call:
     """One call of the model."""
 
@@ -697,11 +767,15 @@ class _Call:
         self.settled = False
         self.fingerprints: Tensor | None = None
         self.gold: Tensor | None = None
-        self.means: dict[int, Tensor] | None = None
+        self.sums: _Sums | None = None
         self.inputs: tuple[Any, dict[str, Any]] | None = None
         self.squeezed: Tensor | None = None
         """One score a sentence that came out of a sigmoid."""
+        self.scores: Tensor | None = None
+        """Without their graph, until the call is counted."""
         self.graph: weakref.ref[_Graph] | None = None
+        self.stands_for = 1
+        """Calls of which this one alone is followed to the end of its graph."""
 
 
 def _check_kinds(model: Any, optimizer: Any) -> None:
@@ -747,10 +821,10 @@ def _optimizer_facts(
 def _loader_facts(loader: Any) -> LoaderFacts | None:
     if loader is None:
         return None
-    batches = len(loader) if hasattr(loader, "__len__") else None
+    batches = length_hint(loader) or None  # a loader of an IterableDataset has a length, and fails when asked
     if not isinstance(loader, DataLoader):
         return LoaderFacts(batches, None, None)
-    sentences = len(loader.dataset) if hasattr(loader.dataset, "__len__") else None
+    sentences = length_hint(loader.dataset) or None
     shuffles = {RandomSampler: True, SequentialSampler: False}.get(type(loader.sampler))
     return LoaderFacts(batches, sentences, shuffles if loader.batch_sampler is not None else None)
 
@@ -769,11 +843,6 @@ def _replaced(name: str, parameter: nn.Parameter, in_optimizer: bool) -> SeenPar
     )
 
 
-def _version(parameters: Mapping[str, nn.Parameter]) -> int:
-    """How often the first one was changed in place; 0 without any."""
-    return next((parameter._version for parameter in parameters.values()), 0)
-
-
 def _sample(parameter: Tensor) -> Tensor:
     """Up to SAMPLE of the values, evenly spread."""
     flat = parameter.detach().flatten()
@@ -787,6 +856,11 @@ def _floats(scalars: Sequence[Tensor]) -> list[float]:
         return [float(each) for each in scalars]
     values: list[float] = torch.stack([*scalars]).tolist()
     return values
+
+
+def _sums_to_a_number(values: Tensor) -> bool:
+    few = values.dim() == 1 and len(values) <= FEW_VALUES and not values.is_sparse
+    return math.isfinite(sum(values.tolist()) if few else float(values.sum()))
 
 
 def _are_probabilities(scores: Tensor) -> bool:

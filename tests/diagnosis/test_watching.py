@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, IterableDataset, TensorDataset
 
 import relclf
 from relclf.diagnosis import watching
@@ -766,3 +766,64 @@ def test_losses_are_kept_for_epochs_that_are_handed_in_and_else_only_at_first(mo
     loop.run()
     watch.epoch()
     assert [len(epoch.batch_losses) for epoch in watch.observations().epochs] == [12, 13]
+
+
+class Stream(IterableDataset):
+    """Sentences of a stream, which has no length."""
+
+    def __iter__(self):
+        return iter(torch.randn(40, 10))
+
+
+def test_a_loader_of_a_stream_has_no_length_and_is_no_fault():
+    loop = healthy()
+    assert problems(findings_of(loop, Loop.run, loader=DataLoader(Stream(), batch_size=20))) == []
+
+
+def test_a_linear_model_need_not_learn_sentences_by_heart():
+    torch.manual_seed(1)
+    values, gold = torch.randn(400, 10), torch.randint(0, 4, (400,))
+    model = nn.Linear(10, 4)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    watch = relclf.watch(model, optimizer)
+    for _ in range(4):
+        for rows in torch.randperm(400).split(20):
+            optimizer.zero_grad()
+            cross(model(values[rows]), gold[rows]).backward()
+            optimizer.step()
+    report = watch.report()
+    assert problems(report) == []
+    assert (
+        "too-simple: a single layer learns, which need not learn sentences by heart to be of use"
+        in report.skipped
+    )
+
+
+@pytest.mark.parametrize(("last", "named"), [(nn.Identity(), []), (nn.Sigmoid(), ["softmax-before-loss"])])
+def test_a_sigmoid_before_a_loss_of_many_labels_that_has_its_own_is_named(last, named):
+    torch.manual_seed(1)
+    values = torch.randn(400, 10)
+    gold = (values[:, :6] > 0).float()
+    model = nn.Sequential(nn.Linear(10, 20), nn.Tanh(), nn.Linear(20, 6), last)
+    optimizer = torch.optim.Adam(model.parameters(), lr=0.01)
+    watch = relclf.watch(model, optimizer)
+    for _ in range(4):
+        for rows in torch.randperm(400).split(20):
+            optimizer.zero_grad()
+            nn.functional.binary_cross_entropy_with_logits(model(values[rows]), gold[rows]).backward()
+            optimizer.step()
+    assert problems(watch.report()) == named
+
+
+def test_the_calls_between_those_that_are_followed_are_counted_and_a_first_nan_is_named_there():
+    loop = healthy()
+    watch = relclf.watch(loop.model, loop.optimizer)
+    for number, (words, positions, gold) in enumerate([*loop.train.batches(seed=1)] * 2, 1):
+        loop.optimizer.zero_grad()
+        loss = loop.criterion(loop.model(words, positions), gold)
+        (loss * math.nan if number == 15 else loss).backward()
+        loop.optimizer.step()
+    seen = watch.observations()
+    assert (seen.forwards.trained, seen.forwards.unused, seen.updates) == (24, 0, 24)
+    assert {(each.trained, each.backwards) for each in seen.update_sample} == {(1, 1)}
+    assert seen.not_finite == "the gradient of output.bias at update 15, of finite scores"
