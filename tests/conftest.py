@@ -1,8 +1,13 @@
 """Fixtures shared by all tests."""
 
+import os
 from pathlib import Path
 
 import pytest
+
+os.environ.setdefault(
+    "OMP_NUM_THREADS", "1"
+)  # tests run side by side; threads that wait for each other burn CPU time
 
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -21,6 +21,7 @@ from relclf.diagnosis.config_checks import HIGH_DROPOUT, train_command
 from relclf.diagnosis.findings import Finding
 from relclf.diagnosis.probed import Probed, Trial, in_random_order
 from relclf.diagnosis.probes import (
+    CLEAR_GAIN,
     SHORT_UPDATES,
     Difference,
     Ids,
@@ -161,18 +162,21 @@ class Bench:
 
     def settings(self) -> Answer:
         """Dropout, decay, clipping, few filters and no positions against usual values, where they are unusual."""
-        found: Answer = [self._setting(each, changes, dropout) for each, changes, dropout in self._unusual()]
+        found: Answer = []
+        told = False
+        if self._config.model.dropout > HIGH_DROPOUT and self._ends_soon and self.material.dev is not None:
+            high, told = self._high_dropout()
+            found += [high] if told else []
+        found += [self._setting(each, changes, dropout) for each, changes, dropout in self._unusual(told)]
         if self.material.dev is None:
             return found
         if self._config.model.position_dim == 0:
             gain, set_it = self._gain(position_dim=USUAL_POSITIONS)
             found.append(no_positions_finding(gain, self._base.updates, USUAL_POSITIONS, set_it))
-        if self._config.model.dropout > HIGH_DROPOUT and self._ends_soon:
-            found.append(self._high_dropout())
         return found
 
-    def _high_dropout(self) -> Finding:
-        """Dropout against a usual one, each for as many updates as the whole training has."""
+    def _high_dropout(self) -> tuple[Finding, bool]:
+        """Dropout against a usual one, each for as many updates as the whole training has, and whether dev can tell."""
         model = self._config.model.model_copy(update={"dropout": USUAL_DROPOUT})
         usual = replace(self.material, config=self._config.model_copy(update={"model": model}))
         _, updates = _updates_at_full_rate(self._config, len(self.material.train))
@@ -181,7 +185,8 @@ class Bench:
         )
         gain = difference(self._dev, own.predicted, other.predicted, self._config.seed)
         set_it = self._train(f"model.dropout={USUAL_DROPOUT:g}")
-        return high_dropout_finding(gain, own.updates, USUAL_DROPOUT, set_it)
+        finding = high_dropout_finding(gain, own.updates, USUAL_DROPOUT, set_it)
+        return finding, finding.severity != "ok" or gain.mean + 2 * gain.error < CLEAR_GAIN
 
     def _gain(self, **setting: float) -> tuple[Difference, str]:
         """How much dev gains in a short training by another setting of the model, and the command that sets it."""
@@ -197,8 +202,11 @@ class Bench:
         _, updates = _updates_at_full_rate(self._config, len(self.material.train))
         return updates <= 2 * SHORT_UPDATES
 
-    def _unusual(self) -> Iterator[tuple[Setting, dict[str, Any], bool]]:
-        """Settings that are worth a training, with the section that has the usual value instead."""
+    def _unusual(self, dropout_told: bool) -> Iterator[tuple[Setting, dict[str, Any], bool]]:
+        """Settings that are worth a training, with the section that has the usual value instead.
+
+        `dropout_told`: whether dev has said already what dropout costs.
+        """
         model, training = self._config.model, self._config.training
         decay = training.optimizer.weight_decay
         features = model.filters * len(model.windows)
@@ -214,7 +222,7 @@ class Bench:
             wide = f"word vectors of a spread of {model.word_std:g}", f"one of {USUAL_STD:g}", why
             usual = {"model": model.model_copy(update={"word_std": USUAL_STD})}
             yield Setting("loss-at-init", *wide, self._train(f"model.word_std={USUAL_STD:g}")), usual, False
-        if model.dropout > HIGH_DROPOUT and not (self._ends_soon and self.material.dev is not None):
+        if model.dropout > HIGH_DROPOUT and not dropout_told:
             left = "so few features are left in each sentence that it hardly learns from any"
             set_it = self._train(f"model.dropout={USUAL_DROPOUT:g}")
             dropout = f"dropout {model.dropout:g}", f"dropout {USUAL_DROPOUT:g}", left, set_it

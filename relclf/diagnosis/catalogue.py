@@ -127,6 +127,7 @@ EXPLAINS: dict[str, tuple[str, ...]] = {
     "loss-at-init": ("dead-filters", "gradients-vanish", *_HARDLY_LEARNED),
     "score-averaged-over-batches": ("noise-larger-than-gain",),
     "majority-collapse": ("train-longer",),
+    "overfitting": ("positions-unused",),  # who knows sentences by heart needs no positions
     "few-examples": ("noise-larger-than-gain",),
     "relation-in-one-split": ("uninformative-input", "overfitting"),
     "unknown-words": ("uninformative-input",),

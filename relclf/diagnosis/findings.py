@@ -48,19 +48,20 @@ def in_order(findings: Iterable[Finding]) -> list[Finding]:
     """The findings, gravest first and causes before what they explain, which is listed under them.
 
     One finding a check is kept, the gravest. A finding goes under another if the catalogue says that the other's
-    check can cause it, directly or through others, and the other is at least as grave. Findings that are ok
-    stand at the end, under nothing.
+    check can cause it, directly or through others that were found too, and the other is at least as grave. Findings
+    that are ok stand at the end, under nothing.
     """
     kept: dict[str, Finding] = {}
     for finding in findings:
         known = kept.get(finding.check)
         if known is None or _rank(finding) > _rank(known):
             kept[finding.check] = finding
-    top = [finding for finding in kept.values() if _cause(finding, kept.values()) is None]
+    found = {finding.check for finding in kept.values() if finding.severity != "ok"}
+    top = [finding for finding in kept.values() if _cause(finding, kept.values(), found) is None]
     with_symptoms = [
         replace(
             finding,
-            symptoms=tuple(_sorted(other for other in kept.values() if _cause(other, top) == finding)),
+            symptoms=tuple(_sorted(other for other in kept.values() if _cause(other, top, found) == finding)),
         )
         for finding in top
     ]
@@ -77,33 +78,35 @@ def _sorted(findings: Iterable[Finding]) -> list[Finding]:
     return sorted(findings, key=lambda finding: (-_rank(finding), names.index(finding.check)))
 
 
-def _cause(finding: Finding, others: Iterable[Finding]) -> Finding | None:
-    """The first finding, in the catalogue's order, that explains this one."""
+def _cause(finding: Finding, others: Iterable[Finding], found: set[str]) -> Finding | None:
+    """The first of the others, in the catalogue's order, that explains this one; `found`: checks that are not ok."""
     if finding.severity == "ok":
         return None
     causes = [
-        other for other in others if _rank(other) >= _rank(finding) and _explains(other.check, finding.check)
+        other
+        for other in others
+        if _rank(other) >= _rank(finding) and _explains(other.check, finding.check, found)
     ]
     return _sorted(causes)[0] if causes else None
 
 
-def _explains(cause: str, effect: str) -> bool:
+def _explains(cause: str, effect: str, found: set[str]) -> bool:
     """Whether one check can cause the other; of two that can cause each other, the earlier in the catalogue does."""
     names = list(CHECKS)
-    mutual = cause in _explained_by(effect)
-    return effect in _explained_by(cause) and (not mutual or names.index(cause) < names.index(effect))
+    mutual = cause in _explained_by(effect, found)
+    return effect in _explained_by(cause, found) and (not mutual or names.index(cause) < names.index(effect))
 
 
-def _explained_by(check: str) -> set[str]:
-    """The checks that this one can cause, directly or through others; never itself."""
-    found: set[str] = set()
+def _explained_by(check: str, found: set[str]) -> set[str]:
+    """The checks that this one can cause, directly or through those that were found; never itself."""
+    explained: set[str] = set()
     waiting = list(EXPLAINS.get(check, ()))
     while waiting:
         name = waiting.pop()
-        if name not in found and name != check:
-            found.add(name)
-            waiting += EXPLAINS.get(name, ())
-    return found
+        if name not in explained and name != check:
+            explained.add(name)
+            waiting += EXPLAINS.get(name, ()) if name in found else ()
+    return explained
 
 
 def _rank(finding: Finding) -> int:

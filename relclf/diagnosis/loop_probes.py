@@ -2,6 +2,7 @@
 
 import copy
 import math
+import statistics
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -38,7 +39,10 @@ AT_PRIOR = 0.9
 """A share of the entropy of the classes above which no more was learned than their shares."""
 ENOUGH_UNSEEN = 40
 """Sentences from which answers say something."""
-CHANCE = 0.05
+CHANCE = 0.01
+LATE = 5
+"""Losses at the end of a loop that are compared with guessing."""
+FOLDS = 3
 USUAL_RATIOS = (1e-3, 5e-2)
 """Update ratios of the first updates between which no rate is doubted, as page learning-rate-too-small has them."""
 SECONDS = 60.0
@@ -137,7 +141,9 @@ def _uninformative_input(seen: Observations, start: Start, deadline: float) -> I
     gold = torch.cat([batch.gold for batch in start.batches])
     shares = gold.bincount().double() / len(gold)
     entropy = float(-(shares * shares.clamp(min=1e-12).log()).sum())
-    late = seen.scores.losses[-3:]
+    late = seen.scores.losses[
+        -LATE:
+    ]  # single batches, whose losses differ with the classes they happen to have
     ratio = seen.first_update_ratio or 0.0
     learns = seen.optimizer.name in SCALE_FREE and ratio >= USUAL_RATIOS[0]  # others may be slow
     crossed = seen.scores.cross_entropies > seen.scores.looked / 2
@@ -145,37 +151,21 @@ def _uninformative_input(seen: Observations, start: Start, deadline: float) -> I
         not learns
         or not crossed
         or seen.updates < LEARNED_UPDATES
-        or not late
-        or sum(late) / len(late) < AT_PRIOR * entropy
+        or len(late) < LATE
+        or statistics.mean(late) + 2 * statistics.stdev(late) / math.sqrt(LATE) < AT_PRIOR * entropy
     ):
         return
-    held_out = max(1, len(start.batches) // 6)
-    unseen = start.batches[:held_out]
-    known = [batch for batch in start.batches[held_out:] if not _share_sentences(batch, unseen)]
-    answers = torch.cat([batch.gold for batch in unseen])
-    if len(answers) < ENOUGH_UNSEEN or sum(len(batch.gold) for batch in known) < 2 * len(answers):
+    answers, predicted = _answers_to_others(start, deadline)
+    if len(answers) < ENOUGH_UNSEEN:
         return
-    model = copy.deepcopy(start.model)
-    _without_dropout(model)
-    optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=OVERFIT_RATE)
-    for _ in range(UPDATES):
-        loss = _update(model, optimizer, known)
-        if loss < FITTED or not math.isfinite(loss):
-            break
-        if time.process_time() > deadline:
-            raise OutOfTime
-    with torch.no_grad():
-        given = [scores_of(model(*batch.args, **batch.kwargs)) for batch in unseen]
-    predicted = torch.cat([scores.argmax(dim=1) for scores in given if scores is not None])
     p = independence(answers.cpu().numpy(), predicted.cpu().numpy(), len(shares))
-    sentences = sum(len(batch.gold) for batch in known)
     check, expected = (
         "uninformative-input",
         f"answers to unseen sentences that go with gold (p below {CHANCE})",
     )
     measured = (
-        f"after {seen.updates:,} updates the loss is {sum(late) / len(late):.2f}, {entropy:.2f} for guessing; a copy "
-        f"that learned {sentences} sentences answers {len(answers)} others as well as at random (p = {p:.2f})"
+        f"after {seen.updates:,} updates the loss is {statistics.mean(late):.2f}, {entropy:.2f} for guessing; {FOLDS} "
+        f"copies that learned a part of {len(answers)} sentences answer the rest as well as at random (p = {p:.2f})"
     )
     if p < CHANCE:
         yield well(check, measured.replace("as well as at random", "better than at random"), expected)
@@ -188,6 +178,40 @@ def _uninformative_input(seen: Observations, start: Start, deadline: float) -> I
             "nothing that the network sees of a sentence tells its relation",
             "read 20 training sentences beside their gold relations, as they arrive at the model",
         )
+
+
+def _answers_to_others(start: Start, deadline: float) -> tuple[Tensor, Tensor]:
+    """Gold, and what copies answer that have learned the other folds by heart: (sentences,) each.
+
+    Batches that have a sentence of one before, as those of a second epoch, are left out.
+    """
+    batches: list[ProbeBatch] = []
+    for batch in start.batches:
+        if not _share_sentences(batch, batches):
+            batches.append(batch)
+    gold, predicted = [], []
+    for fold in range(FOLDS if len(batches) >= FOLDS else 0):
+        unseen = batches[fold::FOLDS]
+        known = [batch for place, batch in enumerate(batches) if place % FOLDS != fold]
+        model = copy.deepcopy(start.model)
+        _without_dropout(model)
+        optimizer = torch.optim.Adam([p for p in model.parameters() if p.requires_grad], lr=OVERFIT_RATE)
+        for _ in range(UPDATES):
+            loss = _update(model, optimizer, known)
+            if loss < FITTED or not math.isfinite(loss):
+                break
+            if time.process_time() > deadline:
+                raise OutOfTime
+        with torch.no_grad():
+            scores = [scores_of(model(*batch.args, **batch.kwargs)) for batch in unseen]
+        given = [
+            (batch.gold, each.argmax(dim=1))
+            for batch, each in zip(unseen, scores, strict=True)
+            if each is not None
+        ]
+        gold += [pair[0] for pair in given]
+        predicted += [pair[1] for pair in given]
+    return (torch.cat(gold), torch.cat(predicted)) if gold else (torch.zeros(0), torch.zeros(0))
 
 
 def _share_sentences(batch: ProbeBatch, others: list[ProbeBatch]) -> bool:
