@@ -28,9 +28,9 @@ UNTIL_FIRST_UPDATE = """
 import os, sys
 from relclf.cli import app, train
 
-follow = train._follow
+follow = train.follow
 
-def follow_until_first_update(experiment, *options):
+def follow_until_first_update(experiment, *options, **named):
     optimizer = experiment.state.optimizer
     step = optimizer.step
     def first_step(*arguments):
@@ -38,10 +38,10 @@ def follow_until_first_update(experiment, *options):
         sys.stdout.flush()
         os._exit(0)
     optimizer.step = first_step
-    follow(experiment, *options)
+    follow(experiment, *options, **named)
     os._exit(1)
 
-train._follow = follow_until_first_update
+train.follow = follow_until_first_update
 app.main()
 """
 """The command itself, but the process ends after the first call of its optimiser."""

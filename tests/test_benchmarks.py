@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 PROJECT = Path(__file__).resolve().parents[1]
 
 
@@ -41,3 +43,14 @@ def test_the_gpu_benchmark_runs_its_own_path_on_a_cpu_and_says_what_that_is_wort
     assert measured["packed"]["runs"] == 2
     assert measured["relclf train"]["epochs"] == 2
     assert measured["relclf train"]["s to best"] <= measured["relclf train"]["s"]
+
+
+@pytest.mark.slow
+def test_the_startup_benchmark_reaches_the_first_update(tmp_path):
+    command = [sys.executable, "-m", "benchmarks.startup", "--rounds", "1"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
+    ended = subprocess.run(
+        command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False, timeout=300
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "train quickstart" in ended.stdout
