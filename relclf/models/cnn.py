@@ -89,10 +89,11 @@ class Cnn(nn.Module):
         features: list[Tensor] = []
         for window, bank in self._banks():
             pooled = pooled_filters(symbols, pieces, tables, bank.weight, window)  # (pieces * batch, filters)
-            features += self._activation(self.filled(pooled + bank.bias)).chunk(len(pieces))
+            activated = self._activation(self.filled(pooled + bank.bias))
+            features += activated.chunk(len(pieces)) if len(pieces) > 1 else [activated]
         if self._config.features > self._config.pooled:
             features += self.beside(functional.embedding(symbols.word_places, tables[0]), batch)
-        return torch.cat(features, dim=1)
+        return torch.cat(features, dim=1) if len(features) > 1 else features[0]
 
     def features_of_windows(self, batch: Batch, dropout_generator: torch.Generator | None = None) -> Tensor:
         """The same with all windows of a batch laid side by side and multiplied with the filters at once."""
