@@ -8,7 +8,9 @@ from pathlib import Path
 from tests.cli.test_train import CONFIG
 from tests.tiny import write_tiny_corpus
 
-COSTLY = {"torch._dynamo", "torch._inductor", "sympy", "sklearn", "scipy"}
+COSTLY = {"torch._dynamo", "torch._inductor", "sympy", "sklearn", "scipy.stats", "scipy.sparse"}
+COMPILER = {"numba", "scipy"}
+"""What compiled loops bring along, the second for the first's sake; only training has any."""
 
 
 def imported_by(folder: Path, *arguments: str) -> set[str]:
@@ -24,7 +26,9 @@ def imported_by(folder: Path, *arguments: str) -> set[str]:
     return set(last[1:])
 
 
-def test_training_evaluating_and_predicting_import_neither_torchs_compiler_nor_scipy(tmp_path: Path) -> None:
+def test_training_evaluating_and_predicting_import_neither_torchs_compiler_nor_scikit_learn(
+    tmp_path: Path,
+) -> None:
     data = write_tiny_corpus(tmp_path)
     (tmp_path / "tiny.yaml").write_text(CONFIG, encoding="utf-8")
     for command in (
@@ -34,7 +38,7 @@ def test_training_evaluating_and_predicting_import_neither_torchs_compiler_nor_s
     ):
         modules = imported_by(tmp_path, *command)
         assert "torch" in modules
-        assert not COSTLY & modules, command
+        assert not (COSTLY if command[0] == "train" else COSTLY | COMPILER) & modules, command
 
 
 def test_a_config_is_shown_without_torch(tmp_path: Path) -> None:
