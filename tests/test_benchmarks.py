@@ -47,7 +47,7 @@ def test_the_gpu_benchmark_runs_its_own_path_on_a_cpu_and_says_what_that_is_wort
 
 @pytest.mark.slow
 def test_the_startup_benchmark_reaches_the_first_update(tmp_path):
-    command = [sys.executable, "-m", "benchmarks.startup", "--rounds", "1"]
+    command = [sys.executable, "-m", "benchmarks.startup", "--repeats", "1"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(PROJECT)}
     ended = subprocess.run(
         command, cwd=PROJECT, env=environment, capture_output=True, text=True, check=False, timeout=300
