@@ -141,9 +141,7 @@ def _uninformative_input(seen: Observations, start: Start, deadline: float) -> I
     gold = torch.cat([batch.gold for batch in start.batches])
     shares = gold.bincount().double() / len(gold)
     entropy = float(-(shares * shares.clamp(min=1e-12).log()).sum())
-    late = seen.scores.losses[
-        -LATE:
-    ]  # single batches, whose losses differ with the classes they happen to have
+    late = seen.scores.losses[-LATE:]  # of single batches: they differ with the classes these happen to have
     ratio = seen.first_update_ratio or 0.0
     learns = seen.optimizer.name in SCALE_FREE and ratio >= USUAL_RATIOS[0]  # others may be slow
     crossed = seen.scores.cross_entropies > seen.scores.looked / 2

@@ -163,9 +163,8 @@ def _pool(
     window, number = projections[0].shape[1:]
     before = (window - 1) // 2
     positions = len(projections[-1]) if len(projections) > 1 else 0
-    runs = np.zeros(
-        (len(projections), positions, number), pooled.dtype
-    )  # of ids that rise by one, by the first
+    # Sums over windows whose ids rise by one, by table and first id.
+    runs = np.zeros((len(projections), positions, number), pooled.dtype)
     for table in range(1, len(projections)):
         for place in range(positions - window + 1):
             for offset in range(window):

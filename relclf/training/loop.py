@@ -274,9 +274,8 @@ def _step(
     if clip_norm is not None and norm is not None:
         nn.utils.clip_grads_with_norm_(state.model.parameters(), clip_norm, norm)
     take_step(state.optimizer, rate, progress.sums.broken if inputs.poll_every > 1 else None)
-    for (
-        group
-    ) in state.optimizer.param_groups:  # every parameter that learns, without a walk through the modules
+    # Every parameter that learns, without a walk through the modules.
+    for group in state.optimizer.param_groups:
         for parameter in group["params"]:
             parameter.grad = None
 
