@@ -13,6 +13,7 @@ FLOORS = {
     "errors": 0,
     "example": 0,
     "relations": 0,
+    "compiled": 0,
     "seeding": 0,
     "version": 0,
     "config": 1,

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from relclf.compiled import compiled
 from relclf.encoding.dataset import EncodedDataset
 
 
@@ -58,12 +60,46 @@ def gather_rows(dataset: EncodedDataset, rows: Tensor, length: int) -> Batch:
 
     The device need not be waited for, and no array is as long as the data set.
     """
+    if dataset.device.type == "cpu" and torch.is_grad_enabled():
+        return _gather_to_train(dataset, rows, length)
     spans = dataset.spans.index_select(0, rows)
     place = spans[:, :1] + dataset.columns[:length]
     outside = place >= spans[:, 1:2]
     place.masked_fill_(outside, dataset.tokens.shape[1] - 1)
     token_ids, head, tail = dataset.tokens.index_select(1, place.view(-1)).view(3, *place.shape).unbind()
     return Batch(token_ids, head, tail, ~outside, spans[:, 2], dataset.max_token_id)
+
+
+def _gather_to_train(dataset: EncodedDataset, rows: Tensor, length: int) -> Batch:
+    """The same in one loop, a third of the time for a batch of 50; to evaluate, torch is as fast."""
+    arrays = torch.empty(3, len(rows), length, dtype=torch.int32)
+    mask = torch.empty(len(rows), length, dtype=torch.bool)
+    gold = torch.empty(len(rows), dtype=torch.int64)
+    sources = dataset.spans.numpy(), dataset.tokens.numpy(), rows.numpy()
+    _copy_sentences(*sources, arrays.numpy(), mask.numpy(), gold.numpy())
+    token_ids, head, tail = arrays.unbind()
+    return Batch(token_ids, head, tail, mask, gold, dataset.max_token_id)
+
+
+@compiled
+def _copy_sentences(
+    spans: NDArray[Any],
+    tokens: NDArray[Any],
+    rows: NDArray[Any],
+    arrays: NDArray[Any],
+    mask: NDArray[Any],
+    gold: NDArray[Any],
+) -> None:
+    """Fill arrays, (3, batch, length), mask and gold from the sentences `rows` of a data set."""
+    length = mask.shape[1]
+    for i in range(len(rows)):
+        start, end = spans[rows[i], 0], spans[rows[i], 1]
+        gold[i] = spans[rows[i], 2]
+        for j in range(length):
+            mask[i, j] = start + j < end
+        for array in range(len(arrays)):
+            for j in range(length):
+                arrays[array, i, j] = tokens[array, start + j] if start + j < end else 0
 
 
 @dataclass(frozen=True)

@@ -28,6 +28,9 @@ class Cnn(nn.Module):
     window; windows whose middle is padding are left out of the maximum, hence padding never changes a score.
     """
 
+    uses_loops: bool = False
+    """Whether compiled loops also serve where no gradient is asked for, on a CPU: who trains has them in memory."""
+
     def __init__(
         self,
         config: CnnConfig,
@@ -83,7 +86,8 @@ class Cnn(nn.Module):
         positions: tuple[Tensor, ...] = ()
         if self.head_positions is not None and self.tail_positions is not None:
             positions = (self.head_positions.weight, self.tail_positions.weight)
-        symbols = find_symbols(batch, positions=bool(positions))
+        loops = self.uses_loops or torch.is_grad_enabled()
+        symbols = find_symbols(batch, bool(positions), loops)
         tables = (self.words.rows(symbols.words), *positions)
         pieces = self.pieces(batch)
         features: list[Tensor] = []

@@ -6,9 +6,11 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from relclf.compiled import compiled
 from relclf.encoding.batches import Batch
 from relclf.encoding.ngrams import hashed_ngrams
 from relclf.encoding.vocabulary import PAD_ID, UNKNOWN_ID
@@ -180,10 +182,10 @@ class RowGradient:
             if self._buffer is None:
                 self._buffer = torch.zeros_like(weight)
             for touched in self._touched:
-                self._buffer.index_fill_(0, touched, 0)
+                _fill_rows(self._buffer.numpy(), touched.numpy(), 0.0)
             self._touched = []
             weight.grad = self._buffer
-        weight.grad.index_add_(0, ids, gradient)
+        _add_rows(weight.grad.numpy(), ids.numpy(), gradient.numpy())
         self._touched.append(ids)
 
     def touched(self, gradient: Tensor) -> Tensor:
@@ -191,6 +193,20 @@ class RowGradient:
         if gradient is not self._buffer:  # one that a checkpoint brought
             return (gradient != 0).any(dim=1).nonzero()[:, 0]
         return self._touched[0] if len(self._touched) == 1 else torch.unique(torch.cat(self._touched))
+
+
+@compiled
+def _fill_rows(table: NDArray[Any], ids: NDArray[Any], value: float) -> None:
+    for id in ids:
+        table[id, :] = value
+
+
+@compiled
+def _add_rows(table: NDArray[Any], ids: NDArray[Any], rows: NDArray[Any]) -> None:
+    for i in range(len(ids)):
+        row = table[ids[i]]
+        for j in range(len(row)):
+            row[j] += rows[i, j]
 
 
 class _RowsWithGradientInPlace(torch.autograd.Function):

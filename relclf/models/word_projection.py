@@ -12,6 +12,7 @@ so each term depends on a symbol (a word or a position id) and an offset alone. 
 2. adds up, for each token, its 3 * window rows of these, and keeps each filter's largest sum over the tokens of
    a sentence together with the token that has it, the winner. The sums of all tokens are never in memory at once.
    Position ids mostly rise by one from token to token; the sum over such a window is kept as one row.
+   Where no loops are compiled, each distinct window of position ids is one row.
 
 The maximum hands its gradient g to one token a filter and sentence, and dropout hands about half of them none.
 With x(t) for the rows of a winner's window side by side, the backward pass goes over these alone and adds
@@ -24,6 +25,7 @@ exactly the first wins, one valid subgradient. Departure from Zeng et al. 2014, 
 same in another order.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -33,9 +35,13 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from relclf.compiled import compiled
 from relclf.encoding.batches import Batch
-from relclf.models.compiled import compiled
 
+HASH = 40503
+"""Knuth's multiplier for 16 bits: frequent words have small ids, which must not lie side by side."""
+LARGEST_CODE = 2**62
+"""Of a window of position ids as one number."""
 Arrays = tuple[NDArray[Any], ...]
 
 
@@ -46,9 +52,13 @@ class Symbols:
     words: Tensor
     """(distinct words,) their ids, rising."""
     places: Tensor
-    """(batch, length, tables) the row of each token in each table."""
+    """(batch, length, tables) int32: where each token's word stands among `words`, its position ids in `positions`."""
     lengths: Tensor
     """(batch,) tokens of each sentence."""
+    positions: slice
+    """The position ids to be projected."""
+    loops: bool
+    """Whether `pooled_filters` uses compiled loops."""
 
     @property
     def word_places(self) -> Tensor:
@@ -56,11 +66,31 @@ class Symbols:
         return self.places[:, :, 0]
 
 
-def find_symbols(batch: Batch, positions: bool) -> Symbols:
-    """The symbols of a batch, with or without those of the relative positions."""
-    words, places = torch.unique(batch.token_ids, return_inverse=True)
-    tables = [places, batch.head_positions, batch.tail_positions] if positions else [places]
-    return Symbols(words.long(), torch.stack(tables, dim=2), batch.mask.sum(dim=1))
+def find_symbols(batch: Batch, positions: bool, loops: bool) -> Symbols:
+    """The symbols of a batch, with or without those of the relative positions.
+
+    loops: whether compiled loops are used, here and by `pooled_filters`; without them there are no gradients.
+    """
+    if loops:
+        return _find_symbols_in_loops(batch, positions)
+    words, places = _distinct(batch.token_ids.flatten())
+    tables = [places.view(batch.mask.shape).int()]
+    if positions:
+        tables += [batch.head_positions, batch.tail_positions]
+    return Symbols(words.long(), torch.stack(tables, dim=2), batch.mask.sum(dim=1), slice(None), False)
+
+
+def _find_symbols_in_loops(batch: Batch, positions: bool) -> Symbols:
+    """The same in loops, with those position ids alone that the batch has, padding's left out."""
+    names = (batch.token_ids, batch.head_positions, batch.tail_positions)
+    tables = tuple(each.numpy() for each in (names if positions else names[:1]))
+    words = np.empty(batch.token_ids.numel(), np.int64)
+    places = torch.empty(*batch.token_ids.shape, len(tables), dtype=torch.int32)
+    lengths = torch.empty(len(batch.mask), dtype=torch.int64)
+    numbers = np.zeros(3, np.int64)
+    _number_symbols(tables, batch.mask.numpy(), words, places.numpy(), lengths.numpy(), numbers)
+    count, least, most = numbers.tolist()
+    return Symbols(torch.from_numpy(words[:count]), places, lengths, slice(least, most + 1), True)
 
 
 def pooled_filters(
@@ -69,49 +99,80 @@ def pooled_filters(
     """The maximum over each piece of a sentence of each filter, without its bias: (pieces * batch, filters).
 
     pieces: the tokens of which a maximum is taken, (batch, length) bool each; of no token it is -inf.
-    tables: the rows of the symbols, (distinct words, word width) and, where there are positions, twice
-    (position ids, position width). filters: (filters, window * width), as a linear layer over windows laid side by
-    side, zeros beyond the sentence.
+    tables: the rows of the distinct words, (distinct words, word width), and, where there are positions, those of
+    all position ids, (position ids, position width) twice. filters: (filters, window * width), as a linear layer
+    over windows laid side by side, zeros beyond the sentence.
     """
-    mask = torch.cat(pieces)
-    if not torch.is_grad_enabled():
+    mask = torch.cat(pieces) if len(pieces) > 1 else pieces[0]
+    if not symbols.loops:
         return _without_winners(symbols, mask, filters, tables, window)
     pooled: Tensor = _PooledFilters.apply(symbols, mask, window, filters, *tables)  # type: ignore[no-untyped-call]
     return pooled
 
 
-def _projections(
-    filters: Tensor, tables: tuple[Tensor, ...], window: int, more: int = 0
-) -> tuple[Tensor, list[Tensor]]:
-    """Step 1: the projections of all tables as (symbols * window + more, filters), and each table's part of them,
-    (symbols, window, filters); the last `more` rows are left to the caller.
-    """
+def _shares(filters: Tensor, tables: Sequence[Tensor], window: int) -> tuple[Tensor, ...]:
+    """What a table's rows are multiplied with, (width, window * filters) each."""
     number, width = filters.shape[0], filters.shape[1] // window
     weights = filters.view(number, window, width).permute(2, 1, 0).reshape(width, window * number)
-    shares = torch.split(weights, [table.shape[1] for table in tables])
-    sizes = [len(table) for table in tables]
-    rows = filters.new_empty(sum(sizes) * window + more, number)
-    parts = torch.split(rows[: sum(sizes) * window].view(-1, window * number), sizes)
-    for table, share, part in zip(tables, shares, parts, strict=True):
-        torch.mm(table, share, out=part)
-    return rows, [part.view(-1, window, number) for part in parts]
+    return torch.split(weights, [table.shape[1] for table in tables])
 
 
 def _without_winners(
     symbols: Symbols, mask: Tensor, filters: Tensor, tables: tuple[Tensor, ...], window: int
 ) -> Tensor:
-    """Steps 1 and 2 in torch's own operations, for who needs no gradient: (pieces * batch, filters)."""
-    batch, length, _ = symbols.places.shape
-    rows, _ = _projections(filters, tables, window, more=2)
-    rows[-2], rows[-1] = 0, -torch.inf  # of what lies beyond the sentence, and of what must not win
-    firsts = torch.tensor([0, *(len(table) for table in tables[:-1])]).cumsum(0)
+    """Steps 1 and 2 in torch's own operations, without a gradient: (pieces * batch, filters)."""
+    length, number = symbols.places.shape[1], len(filters)
+    words, *others = _used(tables, symbols.positions)
+    of_words, *of_others = _shares(filters, tables, window)
     before = (window - 1) // 2
-    around = functional.pad(symbols.places + firsts, (0, 0, before, window - 1 - before), value=-1)
-    places = around.unfold(1, window, 1) * window + torch.arange(window)  # (batch, length, tables, window)
-    places = places.masked_fill_(places < 0, len(rows) - 2).reshape(batch * length, -1)
-    places = places.repeat(len(mask) // batch, 1)
-    places[:, 0].masked_fill_(~mask.view(-1), len(rows) - 1)
-    return functional.embedding_bag(places, rows, mode="sum").view(-1, length, len(filters)).amax(dim=1)
+    around = functional.pad(symbols.places, (0, 0, before, window - 1 - before), value=-1)
+    around = around.unfold(1, window, 1).flatten(0, 1)  # (windows, tables, window), -1 beyond the sentence
+    sums = [
+        _position_sums(torch.mm(table, share).view(-1, window, number), around[:, index])
+        for index, (table, share) in enumerate(zip(others, of_others, strict=True), start=1)
+    ]
+    sizes = [len(words) * window, *(len(rows) for rows, _ in sums), 2]
+    rows = filters.new_empty(sum(sizes), number)
+    parts = torch.split(rows, sizes)
+    torch.mm(words, of_words, out=parts[0].view(-1, window * number))
+    parts[-1][0], parts[-1][1] = 0, -torch.inf  # of what lies beyond the sentence, and of what must not win
+    places = [_rows_of(around[:, 0], len(rows) - 2)]
+    for index, (part, (sum_rows, place)) in enumerate(zip(parts[1:-1], sums, strict=True), start=1):
+        part.copy_(sum_rows)
+        places.append(place[:, None] + sum(sizes[:index]))
+    bags = torch.cat(places, dim=1).repeat(len(mask) // len(symbols.lengths), 1)
+    bags[:, 0].masked_fill_(~mask.view(-1), len(rows) - 1)
+    return functional.embedding_bag(bags, rows, mode="sum").view(-1, length, number).amax(dim=1)
+
+
+def _position_sums(projections: Tensor, windows: Tensor) -> tuple[Tensor, Tensor]:
+    """The sums over the distinct windows among some, (sums, filters), and which is each window's, (windows,).
+
+    projections: (position ids, window, filters); windows: (windows, window) ids, -1 beyond the sentence.
+    """
+    codes, most, base = torch.zeros(len(windows), dtype=torch.int64), 1, len(projections) + 1
+    for ids in windows.unbind(dim=1):
+        if most * base >= LARGEST_CODE:
+            known, codes = _distinct(codes)
+            most = len(known)
+        codes, most = codes * base + ids + 1, most * base
+    codes, places = _distinct(codes)
+    one_of_each = torch.empty_like(codes).scatter_(0, places, torch.arange(len(places)))
+    rows = torch.cat([projections.flatten(0, 1), projections.new_zeros(1, projections.shape[2])])
+    places_of_rows = _rows_of(windows[one_of_each], len(rows) - 1)
+    return functional.embedding_bag(places_of_rows, rows, mode="sum"), places.int()
+
+
+def _distinct(values: Tensor) -> tuple[Tensor, Tensor]:
+    """Distinct numbers, rising, and where among them each of (values,) stands; numpy sorts in half of torch's time."""
+    distinct, places = np.unique(values.numpy(), return_inverse=True)
+    return torch.from_numpy(distinct), torch.from_numpy(places.reshape(-1))
+
+
+def _rows_of(windows: Tensor, beyond: int) -> Tensor:
+    """Where the projections of windows of ids stand, (windows, window), `beyond` for -1."""
+    window = windows.shape[1]
+    return (windows * window + torch.arange(window, dtype=windows.dtype)).masked_fill_(windows < 0, beyond)
 
 
 class _PooledFilters(torch.autograd.Function):
@@ -121,30 +182,91 @@ class _PooledFilters(torch.autograd.Function):
     ) -> Tensor:
         pooled = filters.new_empty(len(mask), len(filters))
         winners = torch.empty(pooled.shape, dtype=torch.int32)
-        projections = tuple(part.numpy() for part in _projections(filters, tables, window)[1])
+        shares = _shares(filters, tables, window)
+        projections = tuple(
+            torch.mm(table, share).view(-1, window, len(filters)).numpy()
+            for table, share in zip(_used(tables, symbols.positions), shares, strict=True)
+        )
         places, lengths = symbols.places.numpy(), symbols.lengths.numpy()
         _pool(projections, places, lengths, mask.numpy(), pooled.numpy(), winners.numpy())
-        ctx.save_for_backward(symbols.places, symbols.lengths, winners, filters, *tables)
-        ctx.window = window
+        ctx.save_for_backward(winners, filters, *tables)
+        ctx.symbols, ctx.window = symbols, window
         return pooled
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
-        places, lengths, winners, filters, *tables = ctx.saved_tensors
+        winners, filters, *tables = ctx.saved_tensors
+        symbols = ctx.symbols
         gradients = [torch.zeros_like(each) for each in (filters, *tables)]
-        filters_gradient, *table_gradients = (each.numpy() for each in gradients)
         _add_gradients(
             gradient.contiguous().numpy(),
             winners.numpy(),
-            places.numpy(),
-            lengths.numpy(),
+            symbols.places.numpy(),
+            symbols.lengths.numpy(),
             ctx.window,
             filters.numpy(),
-            tuple(table.numpy() for table in tables),
-            filters_gradient,
-            tuple(table_gradients),
+            tuple(table.numpy() for table in _used(tables, symbols.positions)),
+            gradients[0].numpy(),
+            tuple(each.numpy() for each in _used(gradients[1:], symbols.positions)),
         )
         return None, None, None, *gradients
+
+
+def _used(tables: Sequence[Tensor], positions: slice) -> tuple[Tensor, ...]:
+    """The tables with those rows of the position ids alone."""
+    return tables[0], *(table[positions] for table in tables[1:])
+
+
+@compiled
+def _number_symbols(
+    tables: Arrays,
+    mask: NDArray[Any],
+    words: NDArray[Any],
+    places: NDArray[Any],
+    lengths: NDArray[Any],
+    numbers: NDArray[Any],
+) -> None:
+    """Fills places, lengths, the beginning of words with the distinct words, rising, and numbers with their count
+    and the least and the largest position id. tables: the ids, (batch, length) each.
+    """
+    batch, length = mask.shape
+    size = 2  # of a hash table of words with open addresses
+    while size < 2 * batch * length:
+        size *= 2
+    slots = np.full(size, -1, np.int64)
+    ranks = np.empty(size, np.int32)
+    count = 0
+    least, most = np.iinfo(np.int64).max, np.int64(-1)
+    for sentence in range(batch):
+        lengths[sentence] = 0
+        for token in range(length):
+            lengths[sentence] += mask[sentence, token]
+            word = np.int64(tables[0][sentence, token])
+            slot = word * HASH & (size - 1)
+            while slots[slot] != word and slots[slot] != -1:
+                slot = (slot + 1) & (size - 1)
+            if slots[slot] == -1:
+                slots[slot] = word
+                words[count] = word
+                count += 1
+            places[sentence, token, 0] = slot
+        for table in range(1, len(tables)):
+            for token in range(lengths[sentence]):
+                least = min(least, tables[table][sentence, token])
+                most = max(most, tables[table][sentence, token])
+    words[:count].sort()
+    for rank in range(count):
+        slot = words[rank] * HASH & (size - 1)
+        while slots[slot] != words[rank]:
+            slot = (slot + 1) & (size - 1)
+        ranks[slot] = rank
+    for sentence in range(batch):
+        for token in range(length):
+            places[sentence, token, 0] = ranks[places[sentence, token, 0]]
+            for table in range(1, len(tables)):
+                is_token = token < lengths[sentence]
+                places[sentence, token, table] = tables[table][sentence, token] - least if is_token else 0
+    numbers[:] = count, least, most
 
 
 @compiled
@@ -158,19 +280,20 @@ def _pool(
 ) -> None:
     """Step 2: fills pooled and winners, (pieces * batch, filters), which are -inf and -1 for no token.
 
+    Sums are made in the order of `_without_winners`, of each table first: both give the same numbers.
     projections: (symbols, window, filters) a table; places: (batch, length, tables); mask: (pieces * batch, length).
     """
     window, number = projections[0].shape[1:]
     before = (window - 1) // 2
     positions = len(projections[-1]) if len(projections) > 1 else 0
     # Sums over windows whose ids rise by one, by table and first id.
-    runs = np.zeros((len(projections), positions, number), pooled.dtype)
+    runs = np.zeros((len(projections) - 1, positions, number), pooled.dtype)
     for table in range(1, len(projections)):
         for place in range(positions - window + 1):
             for offset in range(window):
                 for f in range(number):
-                    runs[table, place, f] += projections[table][place + offset, offset, f]
-    total = np.empty(number, pooled.dtype)
+                    runs[table - 1, place, f] += projections[table][place + offset, offset, f]
+    total, partial = np.empty(number, pooled.dtype), np.empty(number, pooled.dtype)
     for row in range(len(pooled)):
         sentence = row % len(lengths)
         length = lengths[sentence]
@@ -182,21 +305,25 @@ def _pool(
                 continue
             first = token - before
             low, high = max(0, -first), min(window, length - first)
-            total[:] = 0
             for table in range(len(projections)):
                 start = places[sentence, first + low, table]
                 is_run = table > 0 and high - low == window
                 for offset in range(1, window):
                     is_run = is_run and places[sentence, first + offset, table] == start + offset
                 if is_run:
-                    summand = runs[table, start]
+                    summand = runs[table - 1, start]
                     for f in range(number):
                         total[f] += summand[f]
                     continue
+                sums = total if table == 0 else partial
+                sums[:] = 0
                 for offset in range(low, high):
                     summand = projections[table][places[sentence, first + offset, table], offset]
                     for f in range(number):
-                        total[f] += summand[f]
+                        sums[f] += summand[f]
+                if table > 0:
+                    for f in range(number):
+                        total[f] += partial[f]
             for f in range(number):
                 wins = total[f] > most[f] or total[f] != total[f]  # what is not a number must be seen
                 most[f] = total[f] if wins else most[f]

@@ -279,6 +279,7 @@ def loop_inputs(
 ) -> LoopInputs:
     """What the loop needs beside the state; `run` is where it saves."""
     objective = objective_of(network, device)
+    network.model.uses_loops = True
     polled = device.type != "cpu" and leaves_out_broken_updates(state.optimizer)
     poll_every = POLLED_UPDATES if polled else 1
     training = config.training

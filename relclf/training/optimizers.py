@@ -70,9 +70,8 @@ def build_optimizer(
             f"training.optimizer.rows: touched is for the CPU only, and the device is {device}."
         )
     if isinstance(config, ScheduleFree):
-        return build_schedule_free(
-            config, parameters
-        )  # which changes gradients, so no buffer of rows for them
+        # It changes gradients, so there is no buffer of rows for them.
+        return build_schedule_free(config, parameters)
     if device.type == "cpu" and words is not None:
         words.row_gradient = RowGradient()
         if isinstance(config, Adam) and config.weight_decay == 0 and not config.amsgrad:

@@ -24,6 +24,7 @@ beta2 is too far from 1 for this (see `can_defer`) all updates stay dense.
 
 import math
 from collections.abc import Callable, Iterable, Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from relclf.models.compiled import compiled
+from relclf.compiled import compiled
 from relclf.models.layers import RowGradient, WordEmbedding
 
 Rows = tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
@@ -133,7 +134,9 @@ class RowAdam:
         if self._missed is None or not self._missed.pending:
             return None
         table, first, second = (array.copy() for array in self._arrays())
-        self._missed.make_up(self._every_row(), self.defaults["eps"], (table, first, second))
+        missed = copy(self._missed)
+        missed.current = missed.current.copy()
+        missed.make_up(self._every_row(), self.defaults["eps"], (table, first, second))
         return torch.from_numpy(table)
 
     def state_dict(self) -> dict[str, Any]:
@@ -218,7 +221,6 @@ class RowAdam:
         """The rows `ids` of the table, up to date."""
         if self._missed is not None and self._missed.pending:
             self._missed.make_up(ids.numpy(), self.defaults["eps"], self._arrays())
-            self._missed.mark(ids.numpy())
         return self.table.index_select(0, ids)
 
     def _arrays(self) -> Rows:
@@ -269,11 +271,6 @@ class _MissedUpdates:
         """All rows are up to date."""
         self._start, self._count = None, 0
 
-    def mark(self, ids: NDArray[np.int64]) -> None:
-        """These rows have had all updates so far."""
-        if self._start is not None:
-            self.current[ids] = self._start + self._count
-
     def add_update(self, update: int, rate: float, ids: NDArray[np.int64]) -> None:
         """Update number `update`, from 1, which the rows `ids` have had and all others miss."""
         if self._start is None:
@@ -281,13 +278,12 @@ class _MissedUpdates:
             self._lines[0] = 0
             self.current.fill(self._start)
         self._open_line(update)
-        self.mark(ids)
-        lines = self._lines[max(0, self._count - len(self._decay1)) : self._count]
-        shares = rate / (1 - self._beta1**update) * self._decay1[-len(lines) :]
-        _add_terms(lines, shares, self._decay2[-len(lines) :] / math.sqrt(1 - self._beta2**update))
+        share, root = rate / (1 - self._beta1**update), math.sqrt(1 - self._beta2**update)
+        decays = self._decay1, self._decay2
+        _add_terms(self._lines[: self._count], share, root, decays, ids, self.current, update)
 
     def make_up(self, ids: NDArray[np.int64], eps: float, rows: Rows) -> None:
-        """Make the updates that these rows have missed; whoever keeps them marks them."""
+        """Make the updates that these rows have missed: they have had all updates so far."""
         missed = self._start or 0, self._count
         _make_up(ids, self.current, *missed, self._lines, self._beta1, self._beta2, eps, rows)
 
@@ -322,14 +318,29 @@ class _MissedUpdates:
 
 
 @compiled
-def _add_terms(lines: NDArray[Any], shares: NDArray[Any], roots: NDArray[Any]) -> None:
-    """Add a_u r_u^k of one update to each line; shares: a_u, roots: b_u, (lines,) each."""
-    for line in range(len(lines)):
-        term = shares[line]
-        change = roots[line] / lines[line, TERMS] - 1
+def _add_terms(
+    lines: NDArray[Any],
+    share: float,
+    root: float,
+    decays: tuple[NDArray[Any], NDArray[Any]],
+    ids: NDArray[Any],
+    current: NDArray[Any],
+    update: int,
+) -> None:
+    """Add a_u r_u^k of one update to each line that still counts, and note which rows have had it.
+
+    share: lr_u / (1 - beta1^u), root: sqrt(1 - beta2^u), decays: beta1^(u-s) and beta2^((u-s)/2), s rising to u - 1.
+    """
+    firsts, seconds = decays
+    for age in range(1, min(len(lines), len(firsts)) + 1):
+        line = len(lines) - age
+        term = share * firsts[-age]
+        change = seconds[-age] / root / lines[line, TERMS] - 1
         for k in range(TERMS):
             lines[line, k] += term
             term *= change
+    for id in ids:
+        current[id] = update
 
 
 @compiled
@@ -344,13 +355,14 @@ def _make_up(
     eps: float,
     rows: Rows,
 ) -> None:
-    """Subtract the sum S from the rows `ids` of the table, and let their averages decay."""
+    """Subtract the sum S from the rows `ids` of the table, let their averages decay, and note that they are current."""
     table, firsts, seconds = rows
     terms = np.empty(TERMS + 4, table.dtype)  # in the table's precision, as the arithmetic is
     for id in ids:
         line = current[id] - start
         if line == count:
             continue
+        current[id] = start + count
         terms[: TERMS + 1] = lines[line]
         terms[TERMS + 1] = eps
         terms[TERMS + 2] = beta1 ** (count - line)

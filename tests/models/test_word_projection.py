@@ -77,13 +77,15 @@ def test_maxima_and_gradients_are_those_of_each_token_by_itself(case):
     leaves = [each.requires_grad_() for each in (filters, *tables)]
 
     expected = reference(tables, filters, window, batch, pieces)
-    symbols = find_symbols(batch, with_positions)
+    symbols = find_symbols(batch, with_positions, loops=True)
     rows = (tables[0].index_select(0, symbols.words), *tables[1:])
     pooled = pooled_filters(symbols, pieces, rows, filters, window)
     torch.testing.assert_close(pooled, expected, rtol=0, atol=1e-12)
     with torch.no_grad():
-        without = pooled_filters(symbols, pieces, rows, filters, window)
-    torch.testing.assert_close(without, expected, rtol=0, atol=1e-12)
+        for loops in (True, False):
+            again = find_symbols(batch, with_positions, loops)
+            without = pooled_filters(again, pieces, rows, filters, window)
+            torch.testing.assert_close(without, expected, rtol=0, atol=1e-12)
 
     # A factor of zero is what dropout gives: that filter and sentence must hand nothing on.
     factors = torch.randn(pooled.shape, generator=generator, dtype=torch.float64)
@@ -95,18 +97,33 @@ def test_maxima_and_gradients_are_those_of_each_token_by_itself(case):
         torch.testing.assert_close(mine, its, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize("training", [True, False])
-def test_a_number_that_is_none_is_not_lost_in_the_maximum(training):
+def test_windows_over_very_many_position_ids_are_told_apart():
+    positions, window = 40_000, 5  # 40,000^5 is more than 64 bits hold
+    generator = torch.Generator().manual_seed(1)
+    mask = torch.ones(3, 12, dtype=torch.bool)
+    heads, tails = (torch.randint(1, positions, mask.shape, generator=generator).int() for _ in range(2))
+    batch = Batch(torch.ones_like(heads), heads, tails, mask, torch.zeros(3, dtype=torch.int64), 1)
+    tables = [torch.randn(n, 2, generator=generator).double() for n in (2, positions, positions)]
+    filters = torch.randn(FILTERS, window * 6, generator=generator).double()
+    expected = reference(tables, filters, window, batch, [mask])
+    for loops in (True, False):
+        symbols = find_symbols(batch, True, loops)
+        rows = (tables[0].index_select(0, symbols.words), *tables[1:])
+        pooled = pooled_filters(symbols, [mask], rows, filters, window)
+        torch.testing.assert_close(pooled, expected, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("loops", [True, False])
+def test_a_number_that_is_none_is_not_lost_in_the_maximum(loops):
     mask = torch.tensor([[True, True, True]])
     ids = torch.tensor([[1, 2, 3]], dtype=torch.int32)
     batch = Batch(ids, ids, ids, mask, torch.zeros(1, dtype=torch.int64), 3)
     for broken in (1, 2, 3):
         table = torch.arange(4.0)[:, None].clone()
         table[broken] = torch.nan
-        symbols = find_symbols(batch, positions=False)
-        with torch.set_grad_enabled(training):
-            rows = (table.index_select(0, symbols.words),)
-            pooled = pooled_filters(symbols, [mask], rows, torch.ones(2, 1, requires_grad=True), 1)
+        symbols = find_symbols(batch, False, loops)
+        rows = (table.index_select(0, symbols.words),)
+        pooled = pooled_filters(symbols, [mask], rows, torch.ones(2, 1), 1)
         assert pooled.isnan().all(), broken
 
 
@@ -118,7 +135,7 @@ def test_loops_are_compiled_where_no_folder_can_be_written(tmp_path):
     source.write_text(
         "import numba.core.caching\n"
         "import numpy as np\n"
-        "from relclf.models.compiled import compiled\n"
+        "from relclf.compiled import compiled\n"
         "numba.core.caching.CacheImpl._locator_classes = []\n"
         "@compiled\n"
         "def doubled(values):\n"

@@ -52,6 +52,15 @@ def test_the_size_of_a_batch_changes_no_score(monkeypatch, network, examples, to
     assert result.loss == pytest.approx(expected.loss, abs=1e-6)
 
 
+def test_a_process_that_trains_scores_with_loops_and_others_repeat_its_scores(network, examples):
+    dataset = encoded(network, examples)
+    plain = evaluate(network.model, dataset, Objective())
+    network.model.uses_loops = True
+    in_loops = evaluate(network.model, dataset, Objective())
+    np.testing.assert_allclose(in_loops.scores, plain.scores, rtol=0, atol=1e-6)
+    np.testing.assert_array_equal(in_loops.predicted, plain.predicted)
+
+
 def test_the_loss_is_the_objective_and_the_nll_the_plain_cross_entropy(network, examples):
     dataset = encoded(network, examples)
     objective = build_objective(
