@@ -5,7 +5,7 @@ from itertools import combinations
 import numpy as np
 
 from relclf.diagnosis.findings import Finding, well
-from relclf.diagnosis.observations import Observations, SeenBatch, rows_of
+from relclf.diagnosis.observations import Ids, Observations, SeenBatch, rows_of
 
 ENOUGH_BATCHES = 10
 SMALL_BATCH = 256
@@ -33,10 +33,14 @@ def same_batch(seen: Observations) -> Finding | None:
     sentences = seen.loader.sentences if seen.loader else None
     if sentences is not None and sentences <= rows:
         return well(check, f"the batch is the whole of train, {rows:,} sentences", expected)
-    others = max(len(np.unique(rows_of(seen.evaluated_rows))), len(np.unique(rows_of(seen.unused_rows))))
+    closure = seen.optimizer.needs_closure
+    others = max(_others(seen.batches[0], each) for each in (seen.evaluated_rows, seen.unused_rows))
+    if closure and sentences is None and others <= rows:
+        on_purpose = f"all {rows:,} sentences in each batch, as {seen.optimizer.name} is meant for"
+        return well(check, on_purpose, expected)
     has = f"; the loader has {sentences:,}" if sentences else ""
     return Finding(
-        "problem" if sentences or others > rows or rows <= SMALL_BATCH else "watch",
+        "problem" if sentences or (not closure and (others > rows or rows <= SMALL_BATCH)) else "watch",
         check,
         f"all {len(seen.batches):,} batches had the same {rows:,} sentences{has}",
         expected,
@@ -193,6 +197,11 @@ def unevenness(golds: list[np.ndarray]) -> tuple[float, float] | None:
     freedom = (table.shape[0] - 1) * (table.shape[1] - 1)
     measured = float(((table - chance) ** 2 / np.maximum(chance, 1e-9)).sum() / freedom)
     return measured, 1 + 2 * (2 / freedom) ** 0.5
+
+
+def _others(batch: SeenBatch, rows: list[Ids]) -> int:
+    """How many of the sentences are not in the batch."""
+    return len(np.setdiff1d(rows_of(rows), batch.rows))
 
 
 def _all_one(batches: list[SeenBatch]) -> bool:

@@ -20,7 +20,7 @@ from relclf.diagnosis.independence import independence
 from relclf.diagnosis.nested import scores_of
 from relclf.diagnosis.observations import SCALE_FREE, Observations
 from relclf.diagnosis.probed import Probed
-from relclf.diagnosis.rate_probes import far_too_small
+from relclf.diagnosis.rate_probes import HEADROOM, far_too_small
 
 UPDATES = 100
 """Updates of each trial of a rate."""
@@ -43,6 +43,8 @@ CHANCE = 0.01
 LATE = 5
 """Losses at the end of a loop that are compared with guessing."""
 FOLDS = 3
+HEADROOM_OF_NOTHING = 100
+"""Times the rate that must still learn to call it far too small, where the loop itself has learned nothing."""
 USUAL_RATIOS = (1e-3, 5e-2)
 """Update ratios of the first updates between which no rate is doubted, as page learning-rate-too-small has them."""
 SECONDS = 60.0
@@ -138,31 +140,22 @@ def _too_simple(start: Start, deadline: float) -> Finding | str:
 
 def _uninformative_input(seen: Observations, start: Start, deadline: float) -> Iterator[Finding]:
     """Where a loop has learned the shares of the classes alone: can a copy tell unseen sentences?"""
-    gold = torch.cat([batch.gold for batch in start.batches])
-    shares = gold.bincount().double() / len(gold)
-    entropy = float(-(shares * shares.clamp(min=1e-12).log()).sum())
-    late = seen.scores.losses[-LATE:]  # of single batches: they differ with the classes these happen to have
     ratio = seen.first_update_ratio or 0.0
     learns = seen.optimizer.name in SCALE_FREE and ratio >= USUAL_RATIOS[0]  # others may be slow
-    crossed = seen.scores.cross_entropies > seen.scores.looked / 2
-    if (
-        not learns
-        or not crossed
-        or seen.updates < LEARNED_UPDATES
-        or len(late) < LATE
-        or statistics.mean(late) + 2 * statistics.stdev(late) / math.sqrt(LATE) < AT_PRIOR * entropy
-    ):
+    guessing = _ended_at_guessing(seen, start)
+    if not learns or guessing is None:
         return
+    late, entropy = guessing
     answers, predicted = _answers_to_others(start, deadline)
     if len(answers) < ENOUGH_UNSEEN:
         return
-    p = independence(answers.cpu().numpy(), predicted.cpu().numpy(), len(shares))
+    p = independence(answers.cpu().numpy(), predicted.cpu().numpy(), seen.scores.classes)
     check, expected = (
         "uninformative-input",
         f"answers to unseen sentences that go with gold (p below {CHANCE})",
     )
     measured = (
-        f"after {seen.updates:,} updates the loss is {statistics.mean(late):.2f}, {entropy:.2f} for guessing; {FOLDS} "
+        f"after {seen.updates:,} updates the loss is {late:.2f}, {entropy:.2f} for guessing; {FOLDS} "
         f"copies that learned a part of {len(answers)} sentences answer the rest as well as at random (p = {p:.2f})"
     )
     if p < CHANCE:
@@ -176,6 +169,19 @@ def _uninformative_input(seen: Observations, start: Start, deadline: float) -> I
             "nothing that the network sees of a sentence tells its relation",
             "read 20 training sentences beside their gold relations, as they arrive at the model",
         )
+
+
+def _ended_at_guessing(seen: Observations, start: Start) -> tuple[float, float] | None:
+    """The loss at the end of a loop and that of guessing, where it learned the shares of the classes at most."""
+    gold = torch.cat([batch.gold for batch in start.batches])
+    shares = gold.bincount().double() / len(gold)
+    entropy = float(-(shares * shares.clamp(min=1e-12).log()).sum())
+    late = seen.scores.losses[-LATE:]  # of single batches: they differ with the classes these happen to have
+    crossed = seen.scores.cross_entropies > seen.scores.looked / 2
+    if not crossed or seen.updates < LEARNED_UPDATES or len(late) < LATE:
+        return None
+    most = statistics.mean(late) + 2 * statistics.stdev(late) / math.sqrt(LATE)
+    return (statistics.mean(late), entropy) if most >= AT_PRIOR * entropy else None
 
 
 def _answers_to_others(start: Start, deadline: float) -> tuple[Tensor, Tensor]:
@@ -237,7 +243,11 @@ def _learning_rate(seen: Observations, start: Start, deadline: float) -> Iterato
 
 
 def _too_small(seen: Observations, start: Start, measured: str, deadline: float) -> Finding | None:
-    """The finding of `relclf diagnose`, from the batches that were kept."""
+    """The finding of `relclf diagnose`, from the batches that were kept.
+
+    A loop that ended where it could have guessed has come to nothing itself, and needs less evidence than one that
+    may just have been watched for too few updates.
+    """
 
     def check() -> None:
         if time.process_time() > deadline:
@@ -245,7 +255,11 @@ def _too_small(seen: Observations, start: Start, measured: str, deadline: float)
 
     rate, mean = max(seen.rates), sum(seen.rates) / len(seen.rates)
     set_rate = "a learning rate of {}"
-    finding = far_too_small([_probed(start, rate)], rate, set_rate, seen.updates * mean / rate, check)
+    guessing = _ended_at_guessing(seen, start)
+    far = HEADROOM if guessing is None else HEADROOM_OF_NOTHING
+    if guessing is not None:
+        measured += f", and a loss of {guessing[0]:.2f} at the last ({guessing[1]:.2f} for guessing)"
+    finding = far_too_small([_probed(start, rate)], rate, set_rate, seen.updates * mean / rate, far, check)
     return replace(finding, measured=f"{measured}; {finding.measured}") if finding else None
 
 

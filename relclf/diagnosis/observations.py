@@ -163,6 +163,8 @@ class OptimizerFacts:
     parameters: int
     foreign: int
     """Its parameters that the model does not have."""
+    needs_closure: bool = False
+    """Whether it asks for the loss itself, as often as it likes: one and the same batch an update, as L-BFGS."""
 
     @property
     def learning_rate(self) -> float:

@@ -71,6 +71,7 @@ def far_too_small(
     rate: float,
     set_rate: str,
     allowed: float,
+    far: int = HEADROOM,
     check: Callable[[], None] = no_limit,
 ) -> Finding | None:
     """The finding of learning-rate-too-small alone, without that of a rate that is too large; see `rate_findings`."""
@@ -80,7 +81,7 @@ def far_too_small(
     headroom = _largest_that_learns(rates)
     if headroom is None or headroom < 100:
         return None
-    return _too_small(rates, rate, headroom, set_rate, allowed, HEADROOM)
+    return _too_small(rates, rate, headroom, set_rate, allowed, far)
 
 
 GONE_EARLY = 0.25

@@ -1,6 +1,7 @@
 """Watches a training loop that somebody wrote by hand, through hooks that change none of its numbers."""
 
 import copy
+import inspect
 import math
 import weakref
 from collections import deque
@@ -815,7 +816,14 @@ def _optimizer_facts(
     held = [p for group in optimizer.param_groups for p in group["params"]]
     ours = {id(p) for p in parameters.values()}
     groups = tuple({k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups)
-    return OptimizerFacts(type(optimizer).__name__, groups, len(held), sum(id(p) not in ours for p in held))
+    closure = inspect.signature(optimizer.step).parameters.get("closure")
+    return OptimizerFacts(
+        type(optimizer).__name__,
+        groups,
+        len(held),
+        sum(id(p) not in ours for p in held),
+        needs_closure=closure is not None and closure.default is closure.empty,
+    )
 
 
 def _loader_facts(loader: Any) -> LoaderFacts | None:

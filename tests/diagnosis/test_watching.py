@@ -115,6 +115,41 @@ def test_one_batch_that_is_the_whole_of_train_is_no_fault():
     assert problems(findings_of(loop, full_batch, loader=loader)) == []
 
 
+def by_closure(loop, sentences=240, evaluated=()):
+    """Findings of twelve updates of L-BFGS, all on the first sentences of train."""
+    optimizer = torch.optim.LBFGS(loop.model.parameters(), lr=0.5, max_iter=4)
+    train = loop.train.first(sentences)
+
+    def closure():
+        optimizer.zero_grad()
+        loss = loop.criterion(loop.model(train.words, train.positions), train.gold)
+        loss.backward()
+        return loss
+
+    def run(loop):
+        for _ in range(12):
+            loop.model.train()
+            optimizer.step(closure)
+            loop.model.eval()
+            with torch.no_grad():
+                for data in evaluated:
+                    loop.model(data.words, data.positions)
+
+    return run, replace(loop, optimizer=optimizer)
+
+
+def test_the_same_batch_is_in_order_where_the_optimiser_is_meant_for_the_whole_of_train():
+    loop = healthy()
+    run, loop = by_closure(loop, evaluated=(loop.train, loop.dev))
+    found = findings_of(loop, run)
+    assert "same-batch" not in problems(found) + watches(found)
+    run, loop = by_closure(healthy(), sentences=40, evaluated=(loop.dev,))
+    assert "same-batch" in watches(findings_of(loop, run))
+    run, loop = by_closure(healthy(), sentences=40)
+    loader = DataLoader(TensorDataset(loop.train.words), batch_size=40)
+    assert "same-batch" in problems(findings_of(loop, run, loader=loader))
+
+
 def test_a_cosine_schedule_with_warm_up_is_no_fault():
     def scheduled(loop):
         rates = [min((u + 1) / 20, 0.5 * (1 + math.cos(math.pi * u / 96))) for u in range(97)]
@@ -702,6 +737,31 @@ def test_a_line_search_that_asks_for_the_whole_of_train_again_is_one_update_a_ba
     for _ in range(8):
         optimizer.step(closure)
     assert "updates-per-epoch" not in problems(watch.report())
+
+
+class Bag(nn.Module):
+    """The mean of embeddings, a hidden layer, scores."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = nn.EmbeddingBag(WORDS, 16, mode="mean", padding_idx=0)
+        self.layers = nn.Sequential(nn.Linear(16, 32), nn.ReLU(), nn.Linear(32, CLASSES))
+
+    def forward(self, words: torch.Tensor, positions: torch.Tensor) -> torch.Tensor:
+        scores: torch.Tensor = self.layers(self.words(words))
+        return scores
+
+
+@pytest.mark.parametrize(("epochs", "severity"), [(5, "watch"), (20, "problem")])
+def test_a_rate_of_which_a_hundred_times_learns_is_a_problem_once_a_whole_loop_has_come_to_nothing(
+    epochs, severity
+):
+    torch.manual_seed(1)
+    model = Bag()
+    loop = Loop(model, torch.optim.SGD(model.parameters(), lr=1e-3, momentum=0.9), epochs=epochs)
+    (finding,) = (f for f in findings_of(loop, Loop.run) if f.check == "learning-rate-too-small")
+    assert finding.severity == severity
+    assert ("for guessing" in finding.measured) == (severity == "problem")
 
 
 def test_plain_sgd_may_be_at_the_majority_for_long():
