@@ -41,6 +41,9 @@ def healthy(name: str, loop: str, *changes: Change) -> Case:
     return Case(name, loop, changes)
 
 
+LINEAR = ("nn.Sequential(nn.Linear(20, 16), nn.Tanh(), nn.Linear(16, 5))", "nn.Linear(20, 5)")
+SOFTMAX = ("loss_function(model(x[:1000]), y[:1000])", "loss_function(model(x[:1000]).softmax(1), y[:1000])")
+
 FAULTS = [
     # ---- updates -------------------------------------------------------------------------------------------------
     fault(
@@ -589,6 +592,9 @@ FAULTS = [
             "        self.output = nn.Linear(60, relations)\n"
             "        nn.init.normal_(self.output.weight, std=5)",
         ),
+    ),
+    fault(
+        "softmax before the loss (L-BFGS, a linear model)", "closure", "softmax-before-loss", LINEAR, SOFTMAX
     ),
     # ---- input ---------------------------------------------------------------------------------------------------
     fault(
@@ -1334,5 +1340,15 @@ CONTROLS = [
         "a layer that is drawn and frozen, and a linear one that learns",
         "labels",
         ("    optimizer =", "    model[0].requires_grad_(False)\n    optimizer ="),
+    ),
+    healthy("a linear model with L-BFGS", "closure", LINEAR),
+    healthy(
+        "L-BFGS, train and dev evaluated after each update",
+        "closure",
+        (
+            "        optimizer.step(closure)\n",
+            "        optimizer.step(closure)\n        with torch.no_grad():\n"
+            "            model(x[:1000]).argmax(1), model(x[1000:]).argmax(1)\n",
+        ),
     ),
 ]

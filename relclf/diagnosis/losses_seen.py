@@ -8,8 +8,10 @@ With scores z of shape (batch, classes), p = softmax(z) and gold class y, the gr
     of sigmoid(z)          s q (1 - q) (softmax(q) - e_y),   q = sigmoid(z), value by value
     nll of z               -s e_y
 
-where s is the row's weight in the loss: 1/batch for a mean, times the weight of class y. In all of them y is the
-one entry that is negative, or most so. The loss that leaves the least of the gradient unexplained is the one.
+where s is the row's weight in the loss: 1/batch for a mean, times the weight of class y. Without J(p), y is the one
+entry that is negative. A row J(p) v is p (v - p'v), where p may be next to nothing at y; divided by p it is v less a
+constant, and there y is the least entry again, as it is in v. The loss that leaves the least of the gradient
+unexplained is the one.
 """
 
 from collections.abc import Iterator
@@ -20,6 +22,8 @@ from torch import Tensor
 
 EXPLAINED = 0.05
 """A loss explains a gradient if it leaves at most this share of its square: label smoothing at 0.1 leaves less."""
+SMALLEST = 1e-30
+"""Of a probability that is divided by."""
 ALL_EXPLAINED = 1e-9
 """A loss that leaves less is the one; rounding of float32 leaves about 1e-14."""
 
@@ -44,12 +48,11 @@ def seen_loss(scores: Tensor, gradient: Tensor) -> SeenLoss:
     """scores and the gradient of the loss with respect to them, (batch, classes) each."""
     scores, gradient = scores.detach().double(), gradient.detach().double()
     gold = gradient.argmin(dim=1)
-    target = torch.zeros_like(scores).scatter_(1, gold[:, None], 1.0)
     name, unexplained, weights = "other", 2.0, torch.zeros_like(gold)
-    for candidate, shape in _shapes(scores, target):
-        left, found = _fit(gradient, shape, gold)
+    for candidate, classes, shape in _shapes(scores, gradient):
+        left, found = _fit(gradient, shape, classes)
         if left < unexplained:
-            name, unexplained, weights = candidate, left, found
+            name, unexplained, weights, gold = candidate, left, found, classes
         if left < ALL_EXPLAINED:
             break
     least = float(weights.min())
@@ -62,17 +65,24 @@ def seen_loss(scores: Tensor, gradient: Tensor) -> SeenLoss:
     )
 
 
-def _shapes(scores: Tensor, target: Tensor) -> Iterator[tuple[str, Tensor]]:
-    """What each loss makes of a gradient, but for the weights s; the commonest first."""
+def _shapes(scores: Tensor, gradient: Tensor) -> Iterator[tuple[str, Tensor, Tensor]]:
+    """What each loss makes of a gradient, with its gold classes, but for the weights s; the commonest first."""
     chances = scores.softmax(dim=1)
-    miss = chances - target
-    yield "cross-entropy", miss
-    yield "nll", -target
-    again = chances.softmax(dim=1) - target
-    yield "softmax twice", chances * (again - (chances * again).sum(dim=1, keepdim=True))
+    gold, target = _least(gradient)
+    yield "cross-entropy", gold, chances - target
+    yield "nll", gold, -target
     bent = scores.sigmoid()
-    yield "sigmoid first", bent * (1 - bent) * (bent.softmax(dim=1) - target)
-    yield "squared error", chances * (miss - (chances * miss).sum(dim=1, keepdim=True))
+    yield "sigmoid first", gold, bent * (1 - bent) * (bent.softmax(dim=1) - target)
+    gold, target = _least(gradient / chances.clamp(min=SMALLEST))
+    again, miss = chances.softmax(dim=1) - target, chances - target
+    yield "softmax twice", gold, chances * (again - (chances * again).sum(dim=1, keepdim=True))
+    yield "squared error", gold, chances * (miss - (chances * miss).sum(dim=1, keepdim=True))
+
+
+def _least(values: Tensor) -> tuple[Tensor, Tensor]:
+    """The class with the least value of each row, and its one-hot row."""
+    classes = values.argmin(dim=1)
+    return classes, torch.zeros_like(values).scatter_(1, classes[:, None], 1.0)
 
 
 def is_squeezed_again(values: Tensor, gradient: Tensor) -> bool:

@@ -155,6 +155,8 @@ class Watch:
         """Of the first parameter after the last update; whoever changes all of them in between changes this."""
         self._weight = 0.0
         """Of the sentences of the batches since the last update, in their gradients."""
+        self._stepping = False
+        """Whether an update that is looked at has begun; what comes then is asked for by the optimiser's closure."""
         self._losses_since_epoch: list[Tensor] = []
         """Left where they were computed."""
         self._trained_sentences = 0
@@ -444,7 +446,7 @@ class Watch:
             seen.log_probabilities += _are_logarithms(scores)
             seen.by_column += len(scores) > 1 and _are_logarithms(scores.T)
         seen.fits[loss.name] += 1
-        self._weight += loss.weight
+        self._weight += 0.0 if self._stepping else loss.weight
         if loss.name == "cross-entropy":
             seen.class_weights = max(seen.class_weights, loss.class_weights)
         if loss.name != "other":
@@ -536,6 +538,7 @@ class Watch:
 
     @torch.no_grad()
     def _before_step(self, *_: Any) -> None:
+        self._stepping = True
         seen = self._seen
         groups = {id(p): group for group in self._optimizer.param_groups for p in group["params"]}
         found = [
@@ -605,7 +608,7 @@ class Watch:
         self._seen.looked += 1
         if self._weight:
             self._seen.scores.weights.append(self._weight)
-        self._weight = 0.0
+        self._weight, self._stepping = 0.0, False
         self._backward_norms = {}
         self._all_passes += backwards
         self._passes = [total + count for total, count in zip(self._passes, self._counts, strict=True)]

@@ -572,6 +572,37 @@ def test_a_loss_of_raw_scores_is_told_from_the_others_by_its_gradient():
     assert seen.cross_entropy == pytest.approx(cross(scores, gold).item(), abs=1e-5)
 
 
+def test_a_second_softmax_is_told_by_its_gradient_where_the_first_is_sure_and_wrong():
+    generator = torch.Generator().manual_seed(0)
+    gold = torch.randint(0, 5, (300,), generator=generator)
+    scores = (10 * torch.randn(300, 5, generator=generator)).requires_grad_()
+    cross(scores.softmax(dim=1), gold).backward()
+    seen = seen_loss(scores, scores.grad)
+    assert seen.name == "softmax twice"
+    moved = scores.grad.abs().amax(dim=1) > 0
+    assert torch.equal(seen.gold[moved], gold[moved])
+
+
+@pytest.mark.parametrize("squeeze", [False, True])
+def test_a_line_search_on_a_linear_model_shows_its_softmax_and_accumulates_nothing(squeeze):
+    torch.manual_seed(1)
+    values, model = torch.randn(400, 20), nn.Linear(20, 5)
+    gold = (values @ torch.randn(20, 5) + torch.randn(400, 5)).argmax(dim=1)
+    optimizer = torch.optim.LBFGS(model.parameters(), lr=1.0, max_iter=5)
+    watch = relclf.watch(model, optimizer)
+
+    def closure():
+        optimizer.zero_grad()
+        scores = model(values)
+        loss = cross(scores.softmax(dim=1) if squeeze else scores, gold)
+        loss.backward()
+        return loss
+
+    for _ in range(5):
+        optimizer.step(closure)
+    assert problems(watch.report()) == (["softmax-before-loss"] if squeeze else [])
+
+
 def test_probes_leave_the_model_the_optimiser_and_the_random_numbers_alone():
     loop = with_optimizer("Adam", lr=1e-5)(healthy())
     watch = relclf.watch(loop.model, loop.optimizer)
