@@ -56,7 +56,7 @@ SAMPLE = 4096
 FINGERPRINTED = 100_000
 """Sentences whose fingerprints are kept, of each kind."""
 FIRST_CALLS = 50
-"""Calls in train mode, and in eval mode, whose sentences are all told apart."""
+"""Calls that may be learned from whose sentences are all told apart; of an evaluation, those of its first round are."""
 AGAIN = 0.25
 """A share of all sentences, so many of which were seen again in a row when none is taken to be new any more."""
 LATER_CALLS = 8
@@ -162,7 +162,8 @@ class Watch:
         self._trained_sentences = 0
         self._fingerprints = {"trained": 0, "unused": 0, "evaluated": 0}
         self._sums: dict[str, list[_Sums]] = {"trained": [], "evaluated": []}
-        self._sentences = {training: _Sentences() for training in (True, False)}
+        self._sentences = _Sentences(FIRST_CALLS), _Sentences(0)
+        """Of calls that may be learned from, and of those in eval mode without gradients."""
         self._mixers: dict[tuple[tuple[int, int], ...], Tensor] = {}
         self._pending: list[tuple[str, Tensor, _Call]] = []
         self._start = _copies(model, optimizer)
@@ -350,10 +351,11 @@ class Watch:
         self, call: "_Call", scores: Tensor, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> None:
         """Tell the sentences of a call apart, and keep it for the probes, as far as wanted."""
-        if self._sentences[call.training].wanted():
+        sentences = self._sentences[not (call.training or call.gradients)]
+        if sentences.wanted():
             call.sums = {} if len(self._sums["trained" if call.training else "evaluated"]) < MEANS else None
             call.fingerprints = self._fingerprint(scores, args, kwargs, call.sums)
-            self._sentences[call.training].add(call.fingerprints)
+            sentences.add(call.fingerprints)
         if self._followed and call.training and self._start is not None and self._losses_computed:
             call.inputs = self._kept_inputs(args, kwargs)
 
@@ -723,7 +725,8 @@ class Watch:
 class _Sentences:
     """Which sentences have been seen in calls of one mode, as far as needed to know when none is new any more."""
 
-    def __init__(self) -> None:
+    def __init__(self, first_calls: int) -> None:
+        self._first_calls = first_calls
         self._known: set[int] = set()
         self._calls = 0
         self._old = 0
@@ -736,7 +739,7 @@ class _Sentences:
         if len(self._waiting) == LATER_CALLS:
             self._compare()
         all_seen = self._old > AGAIN * len(self._known) > 0
-        return self._calls <= FIRST_CALLS or not all_seen or self._calls % LATER_CALLS == 0
+        return self._calls <= self._first_calls or not all_seen or self._calls % LATER_CALLS == 0
 
     def add(self, fingerprints: Tensor | None) -> None:
         """Note those of a call; those on an accelerator stay there, and each call counts as new."""

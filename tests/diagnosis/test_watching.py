@@ -754,6 +754,27 @@ def test_sentences_are_told_apart_until_none_is_new_and_again_where_one_is():
     assert len({int(row) for batch in watch.observations().batches for row in batch.rows}) == 480
 
 
+def test_an_evaluation_is_told_apart_in_its_first_round_and_now_and_then_after_it():
+    loop = healthy()
+    loop.epochs = 4
+    watch = relclf.watch(loop.model, loop.optimizer)
+    loop.run()
+
+    def evaluate(data, rounds):
+        loop.model.eval()
+        with torch.no_grad():
+            for _ in range(rounds):
+                for words, positions, _ in data.batches(10):
+                    loop.model(words, positions)
+
+    evaluate(loop.dev, 30)
+    seen = watch.observations()
+    assert seen.forwards.evaluated > 180 > 60 > len(seen.evaluated_rows)
+    evaluate(Data.draw(7, 60), 3)
+    rows = {int(row) for batch in watch.observations().evaluated_rows for row in batch}
+    assert len(rows) > 60  # what is new in a later evaluation is noticed
+
+
 def test_a_line_search_that_asks_for_the_whole_of_train_again_is_one_update_a_batch():
     loop = healthy()
     optimizer = torch.optim.LBFGS(loop.model.parameters(), lr=0.5, max_iter=4)
