@@ -283,6 +283,14 @@ FAULTS = [
     # ---- capacity and wiring ---------------------------------------------------------------------------------------
     fault("two filters", "quickstart", "too-simple", "model.filters=2"),
     fault("two filters with ReLU", "quickstart", "too-simple", "model.filters=2", "model.activation=relu"),
+    fault(
+        "two filters with ReLU, no dropout",
+        "quickstart",
+        "too-simple",
+        "model.filters=2",
+        "model.activation=relu",
+        "model.dropout=0",
+    ),
     fault("four filters, half of them dropped", "quickstart", "too-simple", "model.filters=4"),
     fault("two filters", "semeval2010", "too-simple", "model.filters=2"),
     fault("two filters", "euadr", "too-simple", "model.filters=2"),

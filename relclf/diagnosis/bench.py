@@ -30,6 +30,7 @@ from relclf.diagnosis.probes import (
     ablation_findings,
     difference,
     distinct_sentences,
+    few_features_finding,
     filters_finding,
     high_dropout_finding,
     macro_f1,
@@ -70,6 +71,8 @@ LEAST_CURVE = 400
 RATE_SEEDS = 3
 USUAL_FILTERS, USUAL_POSITIONS = 200, 5
 """Of Zeng et al. 2014, rounded: filters, and width of a position embedding."""
+NARROW = 8
+"""Features below which it is tried whether more help, where they are fewer than the relations; 15 are enough for 19."""
 USUAL_DROPOUT = 0.5
 """Of Kim 2014."""
 USUAL_DECAY = 0.01
@@ -173,6 +176,11 @@ class Bench:
         if self._config.model.position_dim == 0:
             gain, set_it = self._gain(position_dim=USUAL_POSITIONS)
             found.append(no_positions_finding(gain, self._base.updates, USUAL_POSITIONS, set_it))
+        features = self._config.model.features
+        told = any(isinstance(each, Finding) and each.severity == "problem" for each in found)
+        if not told and features < min(len(self.material.corpus.relations), NARROW):
+            gain, set_it = self._gain(filters=USUAL_FILTERS)
+            found.append(few_features_finding(gain, self._base.updates, features, USUAL_FILTERS, set_it))
         return found
 
     def _high_dropout(self) -> tuple[Finding, bool]:
@@ -212,7 +220,8 @@ class Bench:
         features = model.filters * len(model.windows)
         kept = features * (1 - model.dropout) if model.dropout <= HIGH_DROPOUT else features
         if kept < len(self.material.corpus.relations) and model.filters < USUAL_FILTERS:
-            why = "so few features, some of them dropped in each update, cannot keep the relations apart"
+            dropped = ", some of them dropped in each update," if model.dropout else ""
+            why = f"so few features{dropped} cannot keep the relations apart"
             filters = f"{features} features", f"{USUAL_FILTERS} filters", why
             usual = {"model": model.model_copy(update={"filters": USUAL_FILTERS})}
             step = self._train(f"model.filters={USUAL_FILTERS}")

@@ -380,6 +380,20 @@ def no_positions_finding(gain: Difference, updates: int, width: int, next_step: 
     return Finding("problem", "positions-unused", measured, expected, why, next_step)
 
 
+def few_features_finding(
+    gain: Difference, updates: int, features: int, filters: int, next_step: str
+) -> Finding:
+    """The finding of too-simple for fewer features than relations, from trainings with them and with usual filters."""
+    measured = f"after {updates:,} updates dev macro-F1 changes by {gain} points with {filters} filters"
+    expected = (
+        f"{filters} filters bring less than {_points(CLEAR_GAIN)} points, or less than 2 standard errors"
+    )
+    if not gain.is_rise or gain.mean < CLEAR_GAIN:
+        return well("too-simple", measured, expected)
+    why = f"scores that are made of {features} features cannot be set one by one for each relation"
+    return Finding("problem", "too-simple", measured, expected, why, next_step)
+
+
 CLEAR_GAIN = 0.05
 """Of dev macro-F1: less than these 5 points is a matter of taste in how much to regularise."""
 

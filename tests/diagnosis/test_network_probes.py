@@ -19,6 +19,7 @@ from relclf.diagnosis.probes import (
     ablation_findings,
     difference,
     distinct_sentences,
+    few_features_finding,
     filters_finding,
     high_dropout_finding,
     left_out,
@@ -219,6 +220,14 @@ def test_advice_needs_a_difference_larger_than_its_noise():
     assert more_data_finding(curve, unclear, 1000).severity == "ok"
     assert shuffled_finding(0.8, 0.2, clear, 1000, "c.yaml").severity == "ok"
     assert shuffled_finding(0.21, 0.2, unclear, 1000, "c.yaml").severity == "problem"
+
+
+def test_features_that_cost_dev_five_points_and_more_than_its_noise_are_too_few():
+    found = {
+        gain: few_features_finding(Difference(gain, 0.02), 1000, 2, 200, "more").severity
+        for gain in (-0.1, 0.03, 0.045, 0.1)
+    }
+    assert found == {-0.1: "ok", 0.03: "ok", 0.045: "ok", 0.1: "problem"}
 
 
 def test_dropout_that_costs_dev_five_points_and_more_than_its_noise_is_too_high():
