@@ -240,6 +240,22 @@ FAULTS = [
         ),
     ),
     fault(
+        "gradients cleared at each batch, one update every 4 (SGD)",
+        "bag",
+        "accumulation-not-averaged",
+        (
+            """
+                loss.backward()
+                optim.step()
+""",
+            """
+                (loss / 4).backward()
+                if n % 4 == 3:
+                    optim.step()
+""",
+        ),
+    ),
+    fault(
         "backward twice (SGD)",
         "bag",
         "accumulation-not-averaged",
@@ -1350,5 +1366,52 @@ CONTROLS = [
             "        optimizer.step(closure)\n        with torch.no_grad():\n"
             "            model(x[:1000]).argmax(1), model(x[1000:]).argmax(1)\n",
         ),
+    ),
+    healthy(
+        "two passes with other dropout, held together (R-Drop)",
+        "bag",
+        (
+            """
+                out = net(x)
+                loss = loss_fn(out, y)
+""",
+            """
+                out, again = net(x), net(x)
+                one, other = out.log_softmax(1), again.log_softmax(1)
+                loss = (loss_fn(out, y) + loss_fn(again, y)) / 2
+                for p, q in ((one, other), (other, one)):
+                    loss = loss + 0.5 * nn.functional.kl_div(p, q, log_target=True, reduction="batchmean")
+""",
+        ),
+        (
+            "torch.optim.SGD(net.parameters(), lr=0.1, momentum=0.9)",
+            "torch.optim.Adam(net.parameters(), lr=3e-3)",
+        ),
+    ),
+    healthy(
+        "accumulation over 4 batches, divided, with what is left at the end (SGD)",
+        "bag",
+        (
+            """
+                net.zero_grad()
+                loss.backward()
+                optim.step()
+""",
+            """
+                (loss / 4).backward()
+                if n % 4 == 3 or len(y) < 32:
+                    optim.step()
+                    net.zero_grad()
+""",
+        ),
+    ),
+    healthy(
+        "one cycle of the rate (OneCycleLR), stepped each batch",
+        "bag",
+        (
+            "    with relclf",
+            "    cycle = torch.optim.lr_scheduler.OneCycleLR(optim, max_lr=0.3, total_steps=6 * 88)\n    with relclf",
+        ),
+        ("                optim.step()\n", "                optim.step()\n                cycle.step()\n"),
     ),
 ]

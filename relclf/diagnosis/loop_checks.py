@@ -174,6 +174,15 @@ def accumulation_not_averaged(seen: Observations) -> Finding | None:
     weight = float(np.median(scores.weights))
     check, expected = "accumulation-not-averaged", "1 together: the mean over all sentences of the update"
     measured = f"{backwards:.0f} backward passes an update, whose sentences weigh {weight:.2f} together"
+    if seen.cleared_between > MOST * (seen.looked - 1) and abs(weight * backwards - 1) <= 0.1:
+        return Finding(
+            "problem",
+            check,
+            f"of {backwards:.0f} backward passes an update the last is left, whose sentences weigh {weight:.2f}",
+            expected,
+            f"gradients are cleared between the passes, so that 1 batch of {backwards:.0f} is learned from, and little",
+            "call optimizer.zero_grad() after optimizer.step() only",
+        )
     if abs(weight / backwards - 1) > 0.1 or seen.optimizer.name in SCALE_FREE:
         return well(check, measured, expected)
     return Finding(

@@ -99,7 +99,7 @@ class SeenScores:
     first_losses: list[float] = field(default_factory=list)
     """Cross-entropy of the first batches, nats an example."""
     losses: list[float] = field(default_factory=list)
-    """Cross-entropy of every looked-at batch."""
+    """Cross-entropy of every looked-at batch since the last whose loss was not recognised."""
     class_weights: float = 1.0
     """The largest ratio between the weights of two classes in the gradient of a batch."""
     criterion_got_probabilities: bool = False
@@ -206,6 +206,8 @@ class Observations:
     """First backward passes after a looked-at update that found gradients of before it."""
     checked_gradients: int = 0
     """Of how many."""
+    cleared_between: int = 0
+    """Looked-at updates, but the first, of which gradients were cleared between two backward passes."""
     empty_steps: int = 0
     """Looked-at updates at which no parameter had a gradient other than zero."""
     clipped: list[tuple[float, float]] = field(default_factory=list)

@@ -154,7 +154,9 @@ class Watch:
         self._version = 0
         """Of the first parameter after the last update; whoever changes all of them in between changes this."""
         self._weight = 0.0
-        """Of the sentences of the batches since the last update, in their gradients."""
+        """Of the sentences of the batches since the last update, in the gradients that are left of them."""
+        self._cleared = False
+        """Whether gradients were cleared between two backward passes since the last update."""
         self._stepping = False
         """Whether an update that is looked at has begun; what comes then is asked for by the optimiser's closure."""
         self._losses_since_epoch: list[Tensor] = []
@@ -428,8 +430,11 @@ class Watch:
             self._kept = _any_gradient(self._optimizer, {id(p) for p, count in counts if count})
             self._passes_seen = max(1, passes)
         elif passes == self._passes_seen:  # another pass begins
-            self._kept = self._kept and _any_gradient(self._optimizer)
+            left = _any_gradient(self._optimizer)
+            self._kept = self._kept and left
             self._passes_seen += 1
+            if not left and not self._stepping:
+                self._cleared, self._weight = True, 0.0
 
     def _look_at_scores(self, call: "_Call", scores: Tensor, gradient: Tensor) -> None:
         seen = self._seen.scores
@@ -451,6 +456,8 @@ class Watch:
         self._weight += 0.0 if self._stepping else loss.weight
         if loss.name == "cross-entropy":
             seen.class_weights = max(seen.class_weights, loss.class_weights)
+        if loss.name == "other" and bool(gradient.any()):
+            seen.losses.clear()
         if loss.name != "other":
             self._keep_batch(call, loss.gold)
             if not self._seen.updates:
@@ -610,7 +617,8 @@ class Watch:
         self._seen.looked += 1
         if self._weight:
             self._seen.scores.weights.append(self._weight)
-        self._weight, self._stepping = 0.0, False
+        self._seen.cleared_between += self._cleared
+        self._weight, self._stepping, self._cleared = 0.0, False, False
         self._backward_norms = {}
         self._all_passes += backwards
         self._passes = [total + count for total, count in zip(self._passes, self._counts, strict=True)]

@@ -791,6 +791,66 @@ def test_a_line_search_that_asks_for_the_whole_of_train_again_is_one_update_a_ba
     assert "updates-per-epoch" not in problems(watch.report())
 
 
+@pytest.mark.parametrize("optimizer", ["sgd", "adam"])
+def test_gradients_that_are_cleared_between_the_passes_of_an_update_are_named(optimizer):
+    loop = healthy()
+    loop = replace(loop, optimizer=OPTIMIZERS[optimizer](loop.model))
+
+    def run(loop):
+        for epoch in range(8):
+            for index, (words, positions, gold) in enumerate(loop.train.batches(seed=epoch), 1):
+                loop.optimizer.zero_grad()
+                (loop.criterion(loop.model(words, positions), gold) / 4).backward()
+                if index % 4 == 0:
+                    loop.optimizer.step()
+
+    assert problems(findings_of(loop, run))[:1] == ["accumulation-not-averaged"]
+
+
+def test_a_step_that_is_tried_before_it_is_made_is_no_accumulation():
+    def sharpness_aware(loop):
+        """Foret et al. 2021: the gradient of the update is taken where the loss is highest nearby."""
+        for epoch in range(8):
+            for words, positions, gold in loop.train.batches(seed=epoch):
+                loop.criterion(loop.model(words, positions), gold).backward()
+                with torch.no_grad():
+                    moves = [(p, 0.01 * p.grad) for p in loop.model.parameters()]
+                    for p, move in moves:
+                        p += move
+                loop.optimizer.zero_grad()
+                loop.criterion(loop.model(words, positions), gold).backward()
+                with torch.no_grad():
+                    for p, move in moves:
+                        p -= move
+                loop.optimizer.step()
+                loop.optimizer.zero_grad()
+
+    loop = healthy()
+    found = findings_of(replace(loop, optimizer=OPTIMIZERS["sgd"](loop.model)), sharpness_aware)
+    assert "accumulation-not-averaged" not in problems(found)
+
+
+def test_losses_that_are_not_recognised_to_the_end_say_nothing_of_the_end():
+    def held_together(loop):
+        """A penalty on what two passes with other dropout differ by joins the cross-entropy, from an epoch on."""
+        for epoch in range(loop.epochs):
+            loop.model.train()
+            for words, positions, gold in loop.train.batches(seed=epoch):
+                left, right = (loop.model(words, positions) for _ in range(2))
+                apart = (left.softmax(1) - right.softmax(1)).square().sum(1).mean()
+                loop.optimizer.zero_grad()
+                penalty = 20 * apart if epoch > 3 else 0
+                (loop.criterion(left, gold) + loop.criterion(right, gold) + penalty).backward()
+                loop.optimizer.step()
+
+    loop = replace(healthy(), epochs=12)
+    watch = relclf.watch(loop.model, loop.optimizer)
+    held_together(loop)
+    scores = watch.observations().scores
+    assert scores.first_losses and scores.fits["cross-entropy"] > scores.fits["other"] > 0
+    assert not scores.losses
+
+
 class Bag(nn.Module):
     """The mean of embeddings, a hidden layer, scores."""
 
