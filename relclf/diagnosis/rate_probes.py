@@ -54,7 +54,10 @@ def rate_findings(
     rates = _Rates(trials, check)
     if rates.all_learn(1, LEARNS):
         return [_small(rates, rate), _large(rates, rate)]
-    smaller = next((factor for factor in _smaller(rates) if rates.learns_clearly_more(factor)), None)
+    factors = _smaller(rates)
+    smaller = next((factor for factor in factors if rates.learns_clearly_more(factor)), None)
+    if smaller is None and rates.diverges():
+        smaller = next((factor for factor in factors if rates.holds(factor)), None)
     if smaller is not None:
         return [_small(rates, rate), _too_large(rates, rate, smaller, set_rate)]
     if rates.all_gain(SMALLER[0], BETTER):
@@ -148,6 +151,16 @@ class _Rates:
     def learns_clearly_more(self, factor: float) -> bool:
         """Whether every seed learns something, and clearly more than at the rate itself."""
         return self.all_gain(factor, CLEARLY) and self.all_learn(factor, SOMETHING)
+
+    def diverges(self) -> bool:
+        """Whether every seed is left clearly worse than untrained, and than guessing."""
+        pairs = zip(self._each(1), self._each(0.0, 4), strict=True)
+        return all(own < min(untrained, 0.0) - CLEARLY for own, untrained in pairs)
+
+    def holds(self, factor: float) -> bool:
+        """Whether no seed is left worse than untrained: what training does at a rate that is small enough."""
+        pairs = zip(self._each(factor), self._each(0.0, 4), strict=True)
+        return self.all_gain(factor, CLEARLY) and all(own > untrained for own, untrained in pairs)
 
     def mean(self, factor: float) -> float:
         """Over the seeds."""
@@ -265,7 +278,7 @@ def _large(rates: _Rates, rate: float) -> Finding:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * max(0.0, share):.0f} %"
+    return "less than nothing" if share < -BETTER else f"{100 * max(0.0, share):.0f} %"
 
 
 @dataclass(frozen=True)

@@ -82,6 +82,26 @@ def test_a_rate_so_large_that_a_tenth_breaks_too_is_a_problem():
     assert float(finding.next_step.rpartition("=")[2]) <= 10
 
 
+def test_a_rate_that_leaves_the_network_worse_than_guessing_is_too_large_though_a_smaller_one_learns_nothing_yet():
+    def hopeless(seed: int) -> Probed:
+        """Classes that have nothing to do with the points."""
+        generator = torch.Generator().manual_seed(seed)
+        probed = task(sgd(10.0), seed)
+        return replace(
+            probed,
+            batches=[
+                replace(batch, gold=torch.randint(0, 4, batch.gold.shape, generator=generator))
+                for batch in probed.batches
+            ],
+        )
+
+    trials = [hopeless(seed) for seed in (1, 2)]
+    finding = {each.check: each for each in rate_findings(trials, 10.0)}["learning-rate-too-large"]
+    assert finding.severity == "problem"
+    assert "200 updates learn less than nothing at 10" in finding.measured
+    assert float(finding.next_step.rpartition("=")[2]) <= 1
+
+
 @pytest.mark.parametrize(
     ("optimizer", "rate"),
     [
