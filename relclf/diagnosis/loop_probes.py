@@ -255,7 +255,8 @@ def _too_small(seen: Observations, start: Start, measured: str, deadline: float)
 
     rate, mean = max(seen.rates), sum(seen.rates) / len(seen.rates)
     set_rate = "a learning rate of {}"
-    guessing = _ended_at_guessing(seen, start)
+    rising = seen.rates[-1] > seen.rates[0]  # a loop that ended within its warm-up has not had its rate yet
+    guessing = None if rising else _ended_at_guessing(seen, start)
     far = HEADROOM if guessing is None else HEADROOM_OF_NOTHING
     if guessing is not None:
         measured += f", and a loss of {guessing[0]:.2f} at the last ({guessing[1]:.2f} for guessing)"

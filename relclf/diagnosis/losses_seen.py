@@ -69,6 +69,11 @@ def _shapes(scores: Tensor, gradient: Tensor) -> Iterator[tuple[str, Tensor, Ten
     """What each loss makes of a gradient, with its gold classes, but for the weights s; the commonest first."""
     chances = scores.softmax(dim=1)
     gold, target = _least(gradient)
+    unsaid = (
+        gradient.amin(dim=1) >= 0
+    )  # p rounds to 1: nothing is left of the gradient where the network is right
+    gold = torch.where(unsaid, scores.argmax(dim=1), gold)
+    target = torch.zeros_like(scores).scatter_(1, gold[:, None], 1.0)
     yield "cross-entropy", gold, chances - target
     yield "nll", gold, -target
     bent = scores.sigmoid()

@@ -572,6 +572,19 @@ def test_a_loss_of_raw_scores_is_told_from_the_others_by_its_gradient():
     assert seen.cross_entropy == pytest.approx(cross(scores, gold).item(), abs=1e-5)
 
 
+def test_scores_so_large_that_a_right_one_leaves_no_gradient_are_read_all_the_same():
+    generator = torch.Generator().manual_seed(0)
+    gold = torch.randint(0, 5, (300,), generator=generator)
+    scores = (200 * torch.randn(300, 5, generator=generator)).requires_grad_()
+    loss = cross(scores, gold)
+    loss.backward()
+    assert (scores.grad == 0).all(dim=1).any()
+    seen = seen_loss(scores, scores.grad)
+    assert seen.name == "cross-entropy"
+    assert torch.equal(seen.gold, gold)
+    assert seen.cross_entropy == pytest.approx(loss.item(), rel=1e-5)
+
+
 def test_a_second_softmax_is_told_by_its_gradient_where_the_first_is_sure_and_wrong():
     generator = torch.Generator().manual_seed(0)
     gold = torch.randint(0, 5, (300,), generator=generator)
@@ -874,6 +887,24 @@ def test_a_rate_of_which_a_hundred_times_learns_is_a_problem_once_a_whole_loop_h
     (finding,) = (f for f in findings_of(loop, Loop.run) if f.check == "learning-rate-too-small")
     assert finding.severity == severity
     assert ("for guessing" in finding.measured) == (severity == "problem")
+
+
+def test_a_loop_that_ends_within_its_warm_up_has_not_come_to_nothing_by_its_rate():
+    def warmed_up(loop):
+        schedule = torch.optim.lr_scheduler.LambdaLR(loop.optimizer, lambda update: (update + 1) / 1000)
+        for epoch in range(loop.epochs):
+            loop.model.train()
+            for words, positions, gold in loop.train.batches(seed=epoch):
+                loop.optimizer.zero_grad()
+                loop.criterion(loop.model(words, positions), gold).backward()
+                loop.optimizer.step()
+                schedule.step()
+            loop.evaluate()
+
+    torch.manual_seed(1)
+    model = Bag()
+    loop = Loop(model, torch.optim.SGD(model.parameters(), lr=4e-3, momentum=0.9), epochs=20)
+    assert "learning-rate-too-small" not in problems(findings_of(loop, warmed_up))
 
 
 def test_plain_sgd_may_be_at_the_majority_for_long():
