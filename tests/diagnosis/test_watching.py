@@ -150,11 +150,12 @@ def test_the_same_batch_is_in_order_where_the_optimiser_is_meant_for_the_whole_o
     assert "same-batch" in problems(findings_of(loop, run, loader=loader))
 
 
-def test_a_cosine_schedule_with_warm_up_is_no_fault():
-    def scheduled(loop):
-        rates = [min((u + 1) / 20, 0.5 * (1 + math.cos(math.pi * u / 96))) for u in range(97)]
-        schedule = torch.optim.lr_scheduler.LambdaLR(loop.optimizer, lambda update: rates[update])
-        for epoch in range(8):
+def scheduled(factor, epochs):
+    """A loop whose rate is multiplied by `factor` of the number of updates done."""
+
+    def run(loop):
+        schedule = torch.optim.lr_scheduler.LambdaLR(loop.optimizer, factor)
+        for epoch in range(epochs):
             loop.model.train()
             for words, positions, gold in loop.train.batches(seed=epoch):
                 loop.optimizer.zero_grad()
@@ -163,7 +164,12 @@ def test_a_cosine_schedule_with_warm_up_is_no_fault():
                 schedule.step()
             loop.evaluate()
 
-    found = findings_of(healthy(), scheduled)
+    return run
+
+
+def test_a_cosine_schedule_with_warm_up_is_no_fault():
+    rates = [min((u + 1) / 20, 0.5 * (1 + math.cos(math.pi * u / 96))) for u in range(97)]
+    found = findings_of(healthy(), scheduled(rates.__getitem__, epochs=8))
     assert problems(found) == watches(found) == []
 
 
@@ -890,21 +896,11 @@ def test_a_rate_of_which_a_hundred_times_learns_is_a_problem_once_a_whole_loop_h
 
 
 def test_a_loop_that_ends_within_its_warm_up_has_not_come_to_nothing_by_its_rate():
-    def warmed_up(loop):
-        schedule = torch.optim.lr_scheduler.LambdaLR(loop.optimizer, lambda update: (update + 1) / 1000)
-        for epoch in range(loop.epochs):
-            loop.model.train()
-            for words, positions, gold in loop.train.batches(seed=epoch):
-                loop.optimizer.zero_grad()
-                loop.criterion(loop.model(words, positions), gold).backward()
-                loop.optimizer.step()
-                schedule.step()
-            loop.evaluate()
-
     torch.manual_seed(1)
     model = Bag()
-    loop = Loop(model, torch.optim.SGD(model.parameters(), lr=4e-3, momentum=0.9), epochs=20)
-    assert "learning-rate-too-small" not in problems(findings_of(loop, warmed_up))
+    loop = Loop(model, torch.optim.SGD(model.parameters(), lr=4e-3, momentum=0.9))
+    run = scheduled(lambda update: (update + 1) / 1000, epochs=20)
+    assert "learning-rate-too-small" not in problems(findings_of(loop, run))
 
 
 def test_plain_sgd_may_be_at_the_majority_for_long():
